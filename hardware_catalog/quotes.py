@@ -1,0 +1,198 @@
+"""A user's quotes: offers in a CSV or XLSX file, one row for each availability window.
+
+The columns are exactly `COLUMNS`. `per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
+an empty `maximum_nodes` the default of availability.csv, an empty time is open. `region` may leave out the provider.
+Quotes are billed by use, in the provider's own steps (by the second where they are not known).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from itertools import pairwise
+from pathlib import Path
+
+from hardware_catalog.catalog import Catalog
+from hardware_catalog.errors import InputError, Problem, nearest
+from hardware_catalog.offer_tables import availability_of
+from hardware_catalog.read import Row, csv_rows, table_rows
+from hardware_catalog.records import PURCHASE_OPTIONS, InstanceType, Offer, Window
+from hardware_catalog.units import QUOTE_UNITS, currencies, rate_near, usd_node_hour
+
+COLUMNS = (
+    "offer", "instance_type", "region", "purchase_option", "price", "currency", "per", "minimum_nodes", "maximum_nodes",
+    "available_from", "available_until", "valid_from", "source",
+)  # fmt: skip
+_SAME = ("instance_type", "region", "purchase_option", "currency")
+_ANYWHERE = "on-premises"  # its machines may stand in any region, and any machine in its regions
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    row: Row
+    instance_type: InstanceType
+    region: str
+    purchase_option: str
+    window: Window
+    valid_from: str
+    basis: str
+
+
+def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
+    """The offers of a quotes file, by id; InputError with file:line: column for every problem found."""
+    path = Path(path)
+    problems: list[Problem] = []
+    by_offer: dict[str, list[_Quote]] = defaultdict(list)
+    lines: dict[tuple[str, ...], int] = {}
+    rows = 0
+    for row in _rows(path, problems):
+        rows += 1
+        cells = tuple(row.cells[column] for column in COLUMNS)
+        if cells in lines:
+            row.problem("offer", f"the row repeats line {lines[cells]}")
+            continue
+        lines[cells] = row.line
+        quote = _quote(row, catalog)
+        if quote is not None:
+            by_offer[row.cells["offer"]].append(quote)
+    if not rows and not problems:
+        problems.append(Problem("has no quotes below its header", str(path)))
+    for quotes in by_offer.values():
+        _check_windows(quotes)
+    if problems:
+        raise InputError(problems)
+    return tuple(_offer(offer_id, by_offer[offer_id], catalog) for offer_id in sorted(by_offer))
+
+
+def _rows(path: Path, problems: list[Problem]) -> list[Row]:
+    if path.suffix.lower() in (".xlsx", ".xlsm"):
+        return list(table_rows(str(path), _sheet_lines(path, problems), COLUMNS, problems))
+    return csv_rows(path, COLUMNS, problems)
+
+
+def _sheet_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a workbook's first sheet, cells as the text a CSV file would have."""
+    from zipfile import BadZipFile
+
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except OSError as error:
+        problems.append(Problem(f"cannot be read: {error.strerror or error}", str(path)))
+        return
+    except (BadZipFile, InvalidFileException, KeyError):
+        problems.append(Problem("is not an Excel workbook (.xlsx)", str(path)))
+        return
+    try:
+        for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
+            yield line, [_text(cell) for cell in cells]
+    finally:
+        book.close()
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time(0) and cell.tzinfo is None else cell.isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() else format(cell, ".12g")
+    return str(cell)
+
+
+def _quote(row: Row, catalog: Catalog) -> _Quote | None:
+    before = len(row.problems)
+    row.text("offer")
+    instance_type = catalog.instance_types.get(row.known("instance_type", catalog.instance_types, "an instance type"))
+    region = _region(row, catalog, instance_type)
+    option = row.choice("purchase_option", PURCHASE_OPTIONS)
+    price, per = row.decimal("price"), row.choice("per", QUOTE_UNITS)
+    currency = row.choice("currency", currencies(catalog.rates))
+    minimum, maximum = row.maybe_integer("minimum_nodes", 1), row.maybe_integer("maximum_nodes", 1)
+    start, end = row.maybe_instant("available_from"), row.maybe_instant("available_until")
+    valid = row.maybe_day("valid_from")
+    if minimum is not None and maximum is not None and minimum > maximum:
+        row.problem("minimum_nodes", f"{minimum} is above maximum_nodes {maximum}")
+    if start is not None and end is not None and end <= start:
+        said = f"{row.cells['available_until']} is not after available_from {row.cells['available_from']}"
+        row.problem("available_until", said)
+    if instance_type is None or len(row.problems) > before:
+        return None
+    basis = f"quote: {row.file}:{row.line}"
+    if maximum is None:
+        provider = catalog.providers[instance_type.provider]
+        default = availability_of(catalog.availabilities, instance_type, provider, option)
+        if default is None:
+            row.problem("maximum_nodes", "is empty and the catalog has no default for it")
+            return None
+        maximum, basis = max(default.maximum_nodes, minimum or 1), default.basis
+    usd = usd_node_hour(price, per, instance_type.accelerators, rate_near(catalog.rates, currency, valid))
+    window = Window(start, end, minimum or 1, maximum, usd)
+    return _Quote(row, instance_type, region, option, window, row.cells["valid_from"], basis)
+
+
+def _region(row: Row, catalog: Catalog, instance_type: InstanceType | None) -> str:
+    """The region's id; a name without provider is one of the machine's own provider."""
+    value = row.text("region")
+    if not value or value in catalog.regions:
+        providers = {catalog.regions[value].provider, instance_type.provider} if value and instance_type else set()
+        if len(providers) == 2 and _ANYWHERE not in providers:
+            row.problem("region", f"'{value}' is not a region of {instance_type.provider if instance_type else ''}")
+        return value
+    if instance_type is None:
+        if "/" in value:
+            row.problem("region", f"'{value}' is not a region of the catalog", nearest(value, catalog.regions))
+        return value
+    provider = instance_type.provider
+    if f"{provider}/{value}" in catalog.regions:
+        return f"{provider}/{value}"
+    own = [region.id.removeprefix(f"{provider}/") for region in catalog.regions.values() if region.provider == provider]
+    near = nearest(value.removeprefix(f"{provider}/"), own)
+    row.problem("region", f"'{value}' is not a region of {provider}", near)
+    return value
+
+
+def _check_windows(quotes: list[_Quote]) -> None:
+    """Rows of one offer speak of one thing, and no two at one time."""
+    first = quotes[0].row
+    for quote in quotes[1:]:
+        for field in _SAME:
+            here, there = quote.row.cells[field], first.cells[field]
+            if here != there and not (field == "region" and quote.region == quotes[0].region):
+                quote.row.problem(field, f"'{here}', but line {first.line} of the same offer says '{there}'")
+    ordered = sorted(quotes, key=lambda quote: (quote.window.start or _EARLIEST, quote.row.line))
+    for earlier, later in pairwise(ordered):
+        if (later.window.start or _EARLIEST) < (earlier.window.end or _LATEST):
+            one, two = sorted((earlier.row.line, later.row.line))
+            row = max(earlier.row, later.row, key=lambda row: row.line)
+            offer_id = row.cells["offer"]
+            row.problem("available_from", f"the windows of lines {one} and {two} of offer '{offer_id}' overlap")
+
+
+def _offer(offer_id: str, quotes: list[_Quote], catalog: Catalog) -> Offer:
+    ordered = sorted(quotes, key=lambda quote: quote.window.start or _EARLIEST)
+    first = ordered[0]
+    provider = catalog.providers[first.instance_type.provider]
+    sources = dict.fromkeys(quote.row.cells["source"] or f"{quote.row.file}:{quote.row.line}" for quote in ordered)
+    stated = [quote.basis for quote in ordered if not quote.basis.startswith("default")]
+    newest = max(quote.valid_from for quote in ordered)
+    return Offer(
+        id=offer_id,
+        instance_type=first.instance_type.id,
+        region=first.region,
+        purchase_option=first.purchase_option,
+        windows=tuple(quote.window for quote in ordered),
+        minimum_seconds=provider.minimum_seconds or 0,
+        billing_unit_seconds=provider.billing_unit_seconds or 1,
+        price_date=newest,
+        source="; ".join(sources),
+        date_checked=newest,
+        availability_basis=stated[0] if stated else first.basis,
+    )

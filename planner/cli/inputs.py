@@ -1,0 +1,42 @@
+"""What several verbs read: a workload, and a catalog with the user's quotes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hardware_catalog.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hardware_catalog.catalog import Catalog
+    from planner.workload import Workload
+
+WorkloadPath = Annotated[
+    Path, typer.Argument(metavar="WORKLOAD", help="Workload file (YAML or JSON).", show_default=False)
+]
+QuotesPath = Annotated[Path | None, typer.Option("--quotes", metavar="FILE", help="Your own prices: CSV or XLSX.")]
+CatalogPath = Annotated[
+    Path | None, typer.Option("--catalog", metavar="DIR", help="Another catalog than the bundled one.")
+]
+OnlyQuotes = Annotated[bool, typer.Option("--only-quotes", help="Plan on the quotes alone.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+TimeLimit = Annotated[float, typer.Option("--time-limit", metavar="S", help="Seconds the optimizer may take.")]
+
+
+def read_inputs(
+    workload_path: Path, quotes: Path | None, catalog_directory: Path | None, only_quotes: bool
+) -> tuple[Workload, Catalog]:
+    """The workload and the catalog it is planned on; InputError with everything wrong in the files."""
+    from hardware_catalog.catalog import load, with_offers
+    from hardware_catalog.quotes import read_quotes
+    from planner.workload import read_workload
+
+    if only_quotes and quotes is None:
+        raise InputError(Problem("--only-quotes needs --quotes FILE"))
+    workload = read_workload(workload_path)
+    catalog = load(catalog_directory)
+    if quotes is not None:
+        catalog = with_offers(catalog, read_quotes(quotes, catalog), only=only_quotes)
+    return workload, catalog

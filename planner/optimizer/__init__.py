@@ -1,0 +1,17 @@
+"""The exact optimizer of one job: which option runs each phase, from when to when.
+
+problem      what goes in and comes out: integers
+solve        the entry: picks the algorithm, checks the answer, explains infeasibility
+runs         the arithmetic of one run: billed time, cost, work, stretches of windows
+chain        exact dynamic program: phases in a row, one run each
+segments     exact label setting: phases in a row, several runs each
+formulation  the direct CP-SAT model of the whole class of plans; the judge
+bound        Lagrangian lower bounds
+prune        dominance rules
+explain      why there is no plan, and the smallest single change that gives one
+alternatives the best plan per accelerator family
+check        independent evaluation of a solution against a problem
+verify       independent verification of a plan document, without any solver
+
+Import the modules directly: `verify` must not drag a solver in.
+"""

@@ -1,0 +1,247 @@
+"""Lagrangian lower bounds for phases in a row: what the work costs at best when it has a price.
+
+Relax "the runs of a phase train W tokens" with a price of work m >= 0 (micro-USD per token). Backwards in time, with
+after(e) = what the end of the phase at step e costs at least (lateness and the phases after it) and V(0, .) = after,
+
+    value(o, s; V) = min over ends e of o's stretch of  cost(s, e) + f - m (r (e - s) - l) + V(e)
+    V(k, t)        = min( V(k - 1, t), V(k, t + 1), min over o of value(o, t; V(k - 1, .)) )      at most k runs from t
+
+and V(S, begin) + m W is a lower bound for every m, of the rest of a plan V(k, t) + m (W - w) when w tokens are done.
+
+Why it holds although runs end in seconds: the value of a last run is linear between two whole steps while V does not
+fall with time, so one of the two ends is no worse. Work is rounded down and money up in plans and neither here. A run
+is billed at least its seconds, and at least its smallest bill. Floats only guide: a bound counts after `safe_floor`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.optimizer.problem import Problem, RunOption
+from planner.optimizer.runs import billed_s, ceil_div, limit_s, stretches
+
+Floats = NDArray[np.float64]
+ACTIVE = 80  # pieces on which a price is sought
+RELATIVE_ERROR = 1e-9  # of a bound; see `best_prices` for why the floats lose less
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An option in one stretch: `spent` is the money from `begin` to each step for all its nodes."""
+
+    index: int
+    of: RunOption
+    begin: int
+    end: int
+    spent: Floats
+    least_steps: int  # shorter runs cost `least_cost` too
+    least_cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """V(k, t) for k = 0..S under one price of work; t = 0..horizon."""
+
+    price: float
+    rows: list[Floats]
+
+
+def pieces_of(problem: Problem, phase_index: int, options: Sequence[int], limit: int) -> list[Piece]:
+    """The stretches of these options inside the phase's dates, ready to be priced."""
+    phase, step_s = problem.phases[phase_index], problem.step_s
+    end_step = ceil_div(limit, step_s)
+    found = []
+    for index in options:
+        option = problem.options[index]
+        for stretch in stretches(option.windows, problem.horizon):
+            begin, end = max(stretch[0].start, phase.earliest), min(stretch[-1].end, end_step)
+            if begin >= end:
+                continue
+            inside = [w for w in stretch if w.end > begin and w.start < end]
+            prices = np.repeat([float(w.price) for w in inside], [min(w.end, end) - max(w.start, begin) for w in inside])
+            spent = np.concatenate(([0.0], np.cumsum(prices))) * (option.nodes * step_s / 3600)
+            least_s = billed_s(option.billing, 1) or 1
+            least = option.nodes * min(w.price for w in inside) * least_s / 3600
+            found.append(Piece(index, option, begin, end, spent, least_s // step_s, least))
+    return found
+
+
+def start_values(piece: Piece, price: float, after: Floats) -> Floats:
+    """value(o, s; after) for the steps s = begin..end-1 of a piece."""
+    option, size = piece.of, piece.end - piece.begin
+    net = piece.spent - price * option.rate * np.arange(size + 1)
+    ahead = np.minimum.accumulate((net + after[piece.begin : piece.end + 1])[::-1])[::-1]
+    m = piece.least_steps
+    if m <= 1:
+        best = ahead[:-1] - net[:-1]
+    else:
+        best = piece.least_cost - price * option.rate * np.minimum(m, size - np.arange(size))
+        best = best + after[piece.begin + 1 : piece.end + 1]
+        if m <= size:
+            best[: size - m + 1] = np.minimum(best[: size - m + 1], ahead[m:] - net[: size - m + 1])
+    return best + option.setup + price * option.loss
+
+
+def values(pieces: Sequence[Piece], price: float, after: Floats, runs: int) -> Values:
+    """V(k, .) for k = 0..runs."""
+    rows = [after]
+    for _ in range(runs):
+        row = rows[-1].copy()
+        for piece in pieces:
+            part = row[piece.begin : piece.end]
+            np.minimum(part, start_values(piece, price, rows[-1]), out=part)
+        rows.append(np.minimum.accumulate(row[::-1])[::-1])
+    return Values(price, rows)
+
+
+def reaching(pieces: Sequence[Piece], price: float, entry: Floats, runs: int) -> list[Floats]:
+    """F(j, t): the least value of being idle at step t after at most j runs, entered at `entry`."""
+    rows = [np.minimum.accumulate(entry)]
+    for _ in range(runs):
+        row = rows[-1].copy()
+        for piece in pieces:
+            net = piece.spent - price * piece.of.rate * np.arange(piece.end - piece.begin + 1)
+            start = np.minimum.accumulate(rows[-1][piece.begin : piece.end + 1] - net)
+            part = row[piece.begin : piece.end + 1]
+            np.minimum(part, start + net + piece.of.setup + price * piece.of.loss, out=part)
+        rows.append(np.minimum.accumulate(row))
+    return rows
+
+
+def best_prices(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float) -> list[Values]:
+    """Values under prices of work that close in on the best bound V(runs, begin) + price * work; the best comes first.
+
+    The bound is concave in the price: a bracket around `guess` (money / work) is cut by golden sections. A value is a
+    difference of terms of up to price x rate x time, so a price that makes these more than 1e5 times the money is not
+    tried: what the floats lose of 16 digits then stays below RELATIVE_ERROR.
+    """
+    known: dict[float, Values] = {}
+    widest = max((piece.of.rate * (piece.end - piece.begin) for piece in pieces), default=1)
+    highest = max(4 * guess, 1e5 * guess * work / widest)
+
+    def bound(price: float) -> float:
+        if price not in known:
+            known[price] = values(pieces, price, after, runs)
+        return float(known[price].rows[runs][begin]) + price * work
+
+    low, middle, high = guess / 2, guess, guess * 2
+    for _ in range(30):
+        if bound(low) > bound(middle):
+            low, middle, high = low / 4, low, middle
+        elif bound(high) > bound(middle) and 4 * high <= highest:
+            low, middle, high = middle, high, high * 4
+        else:
+            break
+    golden = (math.sqrt(5) - 1) / 2
+    one, two = high - golden * (high - low), low + golden * (high - low)
+    for _ in range(16):
+        if bound(one) >= bound(two):
+            high, two = two, one
+            one = high - golden * (high - low)
+        else:
+            low, one = one, two
+            two = low + golden * (high - low)
+        if high - low < 1e-4 * high:
+            break
+    known.setdefault(0.0, values(pieces, 0.0, after, runs))
+    return sorted(known.values(), key=lambda v: -(float(v.rows[runs][begin]) + v.price * work))
+
+
+def good_price(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float) -> list[Values]:
+    """The same with one price only, found on the few pieces that come close to being used: for very many pieces."""
+    best: Values | None = None
+    active: dict[int, Piece] = {}
+    price = guess
+    for _ in range(4):
+        found = values(pieces, price, after, runs)
+        bound = float(found.rows[runs][begin]) + price * work
+        if best is None or bound > float(best.rows[runs][begin]) + best.price * work:
+            best = found
+        idle = np.where(np.isfinite(found.rows[runs]), found.rows[runs], 0.0)
+        slack = [
+            float((start_values(piece, price, found.rows[runs - 1]) - idle[piece.begin : piece.end]).min())
+            for piece in pieces
+        ]
+        size = len(active)
+        active.update({at: pieces[at] for at in np.argsort(slack)[:ACTIVE].tolist()})
+        if len(active) == size:
+            break
+        price = best_prices(list(active.values()), after, runs, begin, work, price)[0].price
+    assert best is not None
+    return [best]
+
+
+def safe_floor(value: float) -> int:
+    """An integer that the exact value behind a float bound does not fall below."""
+    return max(0, math.ceil(value - RELATIVE_ERROR * abs(value) - 1e-3))
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBound:
+    """What the label setting needs of one phase: its pieces, `values` with the best price first, what its end costs."""
+
+    pieces: list[Piece]
+    values: list[Values]
+    ending: Floats  # by end step: lateness and at least what the phases after it cost; infinite after `limit`
+    limit: int  # second by which it must have ended
+    begin: int  # step before which it cannot start
+
+
+def lagrangian_bound(problem: Problem, order: Sequence[int], options: Sequence[int], guess_cost: int) -> int:
+    """A proven lower bound in micro-USD on the cost of every plan of phases in a row; `guess_cost` only speeds it up."""
+    pieces = chain_pieces(problem, order, options, None)
+    return bound_of(problem, order, chain_bounds(problem, order, pieces, guess_cost, None, good_price))
+
+
+def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound]) -> int:
+    """The bound that the values of the first phase prove for the whole chain."""
+    phase, first = problem.phases[order[0]], bounds[order[0]]
+    return safe_floor(
+        max(float(v.rows[phase.max_segments][first.begin]) + v.price * phase.work for v in first.values)
+    )
+
+
+def chain_pieces(
+    problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
+) -> dict[int, list[Piece]]:
+    """The pieces of every phase."""
+    return {
+        p: pieces_of(problem, p, [i for i in options if problem.options[i].phase == p], _limit(problem, p, finish_limit_s))
+        for p in order
+    }
+
+
+def chain_bounds(
+    problem: Problem,
+    order: Sequence[int],
+    pieces: dict[int, list[Piece]],
+    guess_cost: int,
+    finish_limit_s: int | None,
+    search: Callable[[Sequence[Piece], Floats, int, int, int, float], list[Values]] = best_prices,
+) -> dict[int, PhaseBound]:
+    """The bounds of every phase, the last first: each is the `after` of the one before it."""
+    step_s, steps = problem.step_s, np.arange(problem.horizon + 1)
+    after: Floats = np.zeros(problem.horizon + 1)
+    found: dict[int, PhaseBound] = {}
+    for rank in range(len(order) - 1, -1, -1):
+        p = order[rank]
+        phase, limit = problem.phases[p], _limit(problem, p, finish_limit_s)
+        ending = after + phase.late_cost * np.maximum(0, steps - phase.deadline)
+        ending[ceil_div(limit, step_s) + 1 :] = np.inf
+        begin = max([phase.earliest, *(problem.phases[q].earliest for q in order[:rank])])
+        price = max(1e-9, guess_cost / len(order) / phase.work)
+        table = search(pieces[p], ending, phase.max_segments, begin, phase.work, price)
+        found[p] = PhaseBound(pieces[p], table, ending, limit, begin)
+        after = np.max([v.rows[phase.max_segments] + v.price * phase.work for v in table], axis=0)
+        after = np.maximum.accumulate(np.maximum(after, 0.0))
+    return found
+
+
+def _limit(problem: Problem, p: int, finish_limit_s: int | None) -> int:
+    limit = limit_s(problem.phases[p], problem)
+    return limit if finish_limit_s is None else min(limit, finish_limit_s)

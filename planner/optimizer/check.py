@@ -1,0 +1,175 @@
+"""Independent evaluation of runs against a problem: every rule of the class of plans, in exact fractions, no solver.
+
+`check` is the guard of `solve`: what it rejects is never returned. It shares no arithmetic with the solvers.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from planner.optimizer.problem import Problem, Run, RunOption, Solution
+
+
+def evaluate(problem: Problem, runs: tuple[Run, ...]) -> tuple[int, int, int]:
+    """Cost in micro-USD with lateness, finish in seconds and carbon in grams of these runs."""
+    cost = sum(_cost(problem.options[run.option], run, problem.step_s) for run in runs)
+    carbon = sum(
+        math.ceil(Fraction(problem.options[run.option].carbon_g_step * (run.end_s - run.start_s), problem.step_s))
+        for run in runs
+    )
+    for index, phase in enumerate(problem.phases):
+        ends = [run.end_s for run in runs if problem.options[run.option].phase == index]
+        if ends:
+            cost += phase.late_cost * max(0, math.ceil(Fraction(max(ends), problem.step_s)) - phase.deadline)
+    return cost, max((run.end_s for run in runs), default=0), carbon
+
+
+def check(problem: Problem, solution: Solution) -> list[str]:
+    """Sentences for every rule the solution breaks; empty when it is a plan of the class with the values it claims."""
+    if solution.status not in ("optimal", "feasible"):
+        return ["a solution without a plan has runs"] if solution.runs else []
+    wrong = [
+        f"run {number} names option {run.option}, which does not exist"
+        for number, run in enumerate(solution.runs)
+        if not 0 <= run.option < len(problem.options)
+    ]
+    if wrong:
+        return wrong
+    for run in solution.runs:
+        wrong += _run(problem, run)
+    if wrong:
+        return wrong
+    for index in range(len(problem.phases)):
+        wrong += _phase(problem, solution.runs, index)
+    wrong += _together(problem, solution.runs)
+    cost, finish_s, carbon = evaluate(problem, solution.runs)
+    claims = (("cost", solution.cost, cost), ("finish", solution.finish_s, finish_s), ("carbon", solution.carbon_g, carbon))
+    wrong += [f"{name} is {value}, not {claimed}" for name, claimed, value in claims if claimed != value]
+    if problem.budget is not None and cost > problem.budget:
+        wrong.append(f"cost {cost} is over the budget {problem.budget}")
+    if problem.carbon_cap is not None and carbon > problem.carbon_cap:
+        wrong.append(f"carbon {carbon} is over the cap {problem.carbon_cap}")
+    value = {"cost": cost, "finish": finish_s, "carbon": carbon}[problem.aim]
+    if solution.bound > value:
+        wrong.append(f"bound {solution.bound} is above the value {value}")
+    if solution.status == "optimal" and solution.bound != value:
+        wrong.append(f"called optimal, but the bound is {solution.bound} and the value {value}")
+    return wrong
+
+
+def _cost(option: RunOption, run: Run, step_s: int) -> int:
+    seconds = run.end_s - run.start_s
+    billing = option.billing
+    if billing.blocks_s:
+        paid = min(block for block in billing.blocks_s if block >= seconds)
+    else:
+        paid = math.ceil(Fraction(max(seconds, billing.minimum_s), billing.unit_s)) * billing.unit_s
+    total = Fraction(0)
+    last = 0
+    for window in option.windows:
+        inside = min(run.end_s, window.end * step_s) - max(run.start_s, window.start * step_s)
+        if inside > 0:
+            total += Fraction(window.price * inside, 3600)
+            last = window.price
+    total += Fraction(last * (paid - seconds), 3600)
+    return math.ceil(option.nodes * total) + option.setup
+
+
+def _work(option: RunOption, seconds: int, step_s: int) -> int:
+    return math.floor(Fraction(option.rate * seconds, step_s)) - option.loss
+
+
+def _run(problem: Problem, run: Run) -> list[str]:
+    """Rules of one run alone."""
+    option, step_s = problem.options[run.option], problem.step_s
+    name = f"run of {option.id} from {run.start_s} s to {run.end_s} s"
+    wrong = []
+    if run.start_s % step_s:
+        wrong.append(f"{name} does not start on a step")
+    if run.end_s <= run.start_s:
+        return [*wrong, f"{name} has no duration"]
+    if run.end_s > problem.horizon * step_s or run.start_s < 0:
+        wrong.append(f"{name} lies outside the horizon")
+    if option.billing.blocks_s and run.end_s - run.start_s > max(option.billing.blocks_s):
+        wrong.append(f"{name} is longer than the longest block")
+    reached = run.start_s
+    for window in option.windows:
+        if window.start * step_s <= reached < window.end * step_s:
+            reached = window.end * step_s
+    if reached < run.end_s:
+        wrong.append(f"{name} leaves the windows of its option at {reached} s")
+    if _work(option, run.end_s - run.start_s, step_s) <= 0:
+        wrong.append(f"{name} trains nothing")
+    return wrong
+
+
+def _phase(problem: Problem, runs: tuple[Run, ...], index: int) -> list[str]:
+    """Rules of all runs of one phase."""
+    phase, step_s = problem.phases[index], problem.step_s
+    own = sorted((run for run in runs if problem.options[run.option].phase == index), key=lambda run: run.start_s)
+    if not own:
+        return [f"phase {phase.name} has no run"]
+    wrong = []
+    if len(own) > phase.max_segments:
+        wrong.append(f"phase {phase.name} has {len(own)} runs, at most {phase.max_segments} are allowed")
+    for one, two in zip(own, own[1:], strict=False):
+        if two.start_s < one.end_s:
+            wrong.append(f"runs of phase {phase.name} overlap at {two.start_s} s")
+    for run in own[:-1]:
+        if run.end_s % step_s:
+            wrong.append(f"a run of phase {phase.name} that is not its last ends off a step, at {run.end_s} s")
+    if own[0].start_s < phase.earliest * step_s:
+        wrong.append(f"phase {phase.name} starts at {own[0].start_s} s, before step {phase.earliest}")
+    for earlier in phase.after:
+        ends = [run.end_s for run in runs if problem.options[run.option].phase == earlier]
+        if ends and math.ceil(Fraction(max(ends), step_s)) * step_s > own[0].start_s:
+            wrong.append(f"phase {phase.name} starts before {problem.phases[earlier].name} has ended")
+    last = own[-1]
+    if not phase.late_cost and last.end_s > phase.deadline * step_s:
+        wrong.append(f"phase {phase.name} ends at {last.end_s} s, after its deadline at step {phase.deadline}")
+    done = sum(_work(problem.options[run.option], run.end_s - run.start_s, step_s) for run in own[:-1])
+    option, seconds = problem.options[last.option], last.end_s - last.start_s
+    if done >= phase.work:
+        wrong.append(f"phase {phase.name} is done before its last run")
+    elif done + _work(option, seconds, step_s) < phase.work:
+        wrong.append(f"phase {phase.name} trains {done + _work(option, seconds, step_s)} of {phase.work} tokens")
+    elif done + _work(option, seconds - 1, step_s) >= phase.work:
+        wrong.append(f"the last run of phase {phase.name} goes on after its work is done")
+    return wrong
+
+
+def _together(problem: Problem, runs: tuple[Run, ...]) -> list[str]:
+    """Rules of runs at the same time: nodes, power, and the capacity of an offer."""
+    wrong = []
+    for moment in sorted({run.start_s for run in runs}):
+        now = [problem.options[run.option] for run in runs if run.start_s <= moment < run.end_s]
+        nodes, power = sum(option.nodes for option in now), sum(option.power_w for option in now)
+        if problem.max_nodes is not None and nodes > problem.max_nodes:
+            wrong.append(f"{nodes} nodes run at {moment} s, at most {problem.max_nodes} may")
+        if problem.max_power_w is not None and power > problem.max_power_w:
+            wrong.append(f"{power} W are drawn at {moment} s, at most {problem.max_power_w} may be")
+    for offer in sorted({option.offer for option in problem.options} - {""}):
+        mine = [run for run in runs if problem.options[run.option].offer == offer]
+        edges = {w.start for option in problem.options if option.offer == offer for w in option.windows}
+        edges |= {w.end for option in problem.options if option.offer == offer for w in option.windows}
+        moments = {run.start_s for run in mine} | {edge * problem.step_s for edge in edges}
+        for moment in sorted(moments):  # the capacity changes only where a window starts or ends
+            used = [problem.options[run.option] for run in mine if run.start_s <= moment < run.end_s]
+            nodes = sum(option.nodes for option in used)
+            if len(used) > 1 and nodes > capacity_at(problem, offer, moment // problem.step_s):
+                wrong.append(f"{nodes} nodes of {offer} run at {moment} s, more than there are")
+    return wrong
+
+
+def capacity_at(problem: Problem, offer: str, step: int) -> int:
+    """Nodes of an offer in a step: the stated capacity, else the largest option that may run then."""
+    stated, seen = 0, 0
+    for option in problem.options:
+        if option.offer != offer:
+            continue
+        for window in option.windows:
+            if window.start <= step < window.end:
+                stated = max(stated, window.capacity)
+                seen = max(seen, option.nodes)
+    return stated or seen

@@ -1,0 +1,141 @@
+"""Why there is no plan: the smallest single change that gives one, with numbers.
+
+One limit is relaxed at a time: the budget, the carbon cap, then the dates. Dates are judged by `reach`, which is exact
+for phases in a row; phases that may overlap are judged one by one, after their earliest predecessors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from planner.optimizer.problem import Problem, Solution
+from planner.optimizer.reach import earliest_finish, most_work
+from planner.optimizer.runs import ancestors, ceil_div, chain_order, limit_s, longest_s, stretches, usable
+
+Optimum = Callable[[Problem], Solution]
+
+
+def reasons(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
+    """Sentences that say why the problem has no plan and what would change it.
+
+    `optimum` solves a relaxed problem; it is asked at most four times.
+    """
+    return _no_option(problem) or _caps(problem, optimum) or _dates(problem) or (
+        "No plan fits: the phases cannot share the offers, nodes and power within their dates.",
+    )
+
+
+def _no_option(problem: Problem) -> tuple[str, ...]:
+    found = []
+    fits = set(usable(problem))
+    for p, phase in enumerate(problem.phases):
+        mine = [index for index, option in enumerate(problem.options) if option.phase == p]
+        if not mine:
+            found.append(f"Phase {phase.name} has no option at all.")
+        elif not fits & set(mine):
+            found.append(
+                f"Phase {phase.name}: all {len(mine)} options are over the limit on nodes or power; "
+                f"the smallest takes {min(problem.options[i].nodes for i in mine)} nodes and "
+                f"{min(problem.options[i].power_w for i in mine) / 1e6:.3f} MW."
+            )
+        elif not any(
+            w.end > max(phase.earliest, 0) and w.start < problem.horizon
+            for i in fits & set(mine)
+            for w in problem.options[i].windows
+        ):
+            found.append(f"Phase {phase.name}: none of its {len(mine)} options is available between step "
+                         f"{phase.earliest} and the horizon.")
+    return tuple(found)
+
+
+def _caps(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
+    """What the budget and the carbon cap need, when the rest allows a plan."""
+    budget, cap = problem.budget, problem.carbon_cap
+    if budget is None and cap is None:
+        return ()
+    cheapest = optimum(replace(problem, aim="cost", budget=None))
+    greenest = optimum(replace(problem, aim="carbon", carbon_cap=None)) if cap is not None else None
+    found = []
+    if budget is not None and cheapest.runs:
+        found.append(
+            f"The cheapest plan costs {_usd(cheapest.cost)}, {_usd(cheapest.cost - budget)} more than the budget of "
+            f"{_usd(budget)}: raise the budget to {_usd(cheapest.cost)}."
+        )
+    if cap is not None and greenest is not None and greenest.runs:
+        found.append(
+            f"The plan with the least carbon emits {greenest.carbon_g / 1e6:,.3f} t, {(greenest.carbon_g - cap) / 1e6:,.3f} t "
+            f"more than the cap of {cap / 1e6:,.3f} t: raise the cap to {greenest.carbon_g / 1e6:,.3f} t."
+        )
+    if not found and budget is not None and cap is not None:
+        free = optimum(replace(problem, aim="cost", budget=None, carbon_cap=None))
+        if free.runs:
+            found.append(
+                f"No single change of budget or carbon cap is enough: without both the cheapest plan costs {_usd(free.cost)} "
+                f"(budget {_usd(budget)}) and emits {free.carbon_g / 1e6:,.3f} t (cap {cap / 1e6:,.3f} t)."
+            )
+    return tuple(found)
+
+
+def _dates(problem: Problem) -> tuple[str, ...]:
+    """How much work fits before the deadline of the phase that fails first, and how much later it would have to be."""
+    order = chain_order(problem.phases)
+    sequences = [order] if order is not None else [
+        [*sorted(before, key=lambda q: len(ancestors(problem.phases)[q])), p]
+        for p, before in enumerate(ancestors(problem.phases))
+    ]
+    found: list[str] = []
+    for sequence in sequences:
+        for length in range(1, len(sequence) + 1):
+            if earliest_finish(problem, sequence[:length]) is None:
+                found += _one_phase(problem, sequence[:length])
+                break
+    return tuple(dict.fromkeys(found))
+
+
+def _one_phase(problem: Problem, sequence: list[int]) -> list[str]:
+    p, step_s = sequence[-1], problem.step_s
+    phase, limit = problem.phases[p], limit_s(problem.phases[p], problem)
+    before = earliest_finish(problem, sequence[:-1]) or ()
+    begin = max([phase.earliest, *(ceil_div(run.end_s, step_s) for run in before)])
+    end = limit // step_s
+    found = []
+    word = "horizon" if phase.late_cost or phase.deadline >= problem.horizon else "deadline"
+    most = int(most_work(problem, p, begin, end, phase.max_segments)[-1].work[-1]) if end > begin else 0
+    if most < phase.work:
+        found.append(
+            f"Phase {phase.name}: the most work any plan can do before the {word} at {_time(limit)} is "
+            f"{most:,} of {phase.work:,} tokens ({100 * most / phase.work:.1f} %)"
+            + (f", starting at {_time(begin * step_s)} at the earliest." if begin else ".")
+        )
+    else:
+        found.append(f"Phase {phase.name}: no run that its offers sell ends before the {word} at {_time(limit)}.")
+    without = earliest_finish(
+        replace(problem, phases=tuple(replace(q, deadline=problem.horizon) if i == p else q for i, q in enumerate(problem.phases))),
+        sequence,
+    )
+    if without is not None:
+        finish = max(run.end_s for run in without if problem.options[run.option].phase == p)
+        found.append(
+            f"Phase {phase.name} can end at {_time(finish)} at the earliest: "
+            f"the deadline would have to be {ceil_div(finish - limit, 3600):,} hours later."
+        )
+    else:
+        blocks = [longest_s(option.billing) for option in problem.options if option.phase == p]
+        whole = sum(w.end - w.start for option in problem.options if option.phase == p for s in stretches(option.windows, problem.horizon) for w in s)
+        found.append(
+            f"Phase {phase.name} does not end within the horizon of {problem.horizon:,} steps on any of its options"
+            + (f", which are available for {whole:,} steps in all" if whole < problem.horizon else "")
+            + ("; blocks limit how long a run may be." if blocks and None not in blocks else ".")
+        )
+    return found
+
+
+def _usd(micro: int) -> str:
+    return f"{micro / 1e6:,.2f} USD"
+
+
+def _time(seconds: int) -> str:
+    """Hours after the start, and days when there are many."""
+    hours = seconds / 3600
+    return f"hour {hours:,.2f}" if hours < 96 else f"hour {hours:,.2f} (day {hours / 24:,.2f})"

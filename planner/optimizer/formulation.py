@@ -1,0 +1,493 @@
+"""The direct model of the whole class of plans, for CP-SAT.
+
+Sets
+    p in P            phases
+    k in 1..S(p)      segments of a phase, in time order
+    c in C(p)         choices: an option of the phase in one stretch of contiguous windows
+    w in V(c)         windows of the stretch; the model grows with prices that change, not with steps
+
+Parameters (integers; h = step_s seconds in a step)
+    W(p)              tokens to be trained; earliest(p), limit(p) steps and seconds; late(p) micro-USD per step
+    n, r, l, f, g     of an option: nodes, tokens per step, tokens lost by starting, micro-USD and grams
+    price(w)          micro-USD per node-hour
+
+Variables
+    use(p,k)          the segment exists                       pick(p,k,c)  it runs choice c
+    start, steps      first step and number of begun steps     seconds      length of the run; run(p,k,c) the same per choice
+    first, last(.,w)  the window it starts in, and ends in     billed(c)    seconds paid for
+    cost, grams, work of the segment (work in tokens times h)  end(p), overdue(p), finish
+
+Objective
+    min  sum cost + late overdue   |   finish   |   sum grams          ties by the other two, in that order
+
+Constraints
+    [one choice]      [in order]     [length]       [windows]      [training]     [done]         [billing]
+    [money]           [carbon]       [phase end]    [lateness]     [precedence]   [sharing]      [caps]        [strength]
+
+Products of a literal and an inequality are enforced constraints ("=>"). Inequalities that the objective or a cap
+presses on are stated in that direction only; `check` recomputes every value from the runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from planner.optimizer.check import capacity_at
+from planner.optimizer.problem import Problem, Run, RunOption
+from planner.optimizer.runs import (
+    Stretch,
+    ancestors,
+    billed_s,
+    ceil_div,
+    duration_s,
+    limit_s,
+    longest_s,
+    stretches,
+    usable,
+)
+
+LIMIT = 1 << 61  # no term of a constraint comes near 2^63
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option in one stretch, with the shortest and the longest run that makes sense there."""
+
+    option: int
+    of: RunOption
+    stretch: Stretch
+    least_s: int
+    most_s: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether exactly the seconds of the run are paid."""
+        billing = self.of.billing
+        return not billing.blocks_s and billing.unit_s == 1 and billing.minimum_s <= self.least_s
+
+    @property
+    def most_billed_s(self) -> int:
+        return billed_s(self.of.billing, self.most_s) or self.most_s
+
+    @property
+    def least_price(self) -> int:
+        return min(window.price for window in self.stretch)
+
+
+Segment = tuple[int, int]  # phase, number
+
+
+@dataclass(slots=True)
+class Model:
+    """The variables, by the names of the formulation."""
+
+    problem: Problem
+    unit: int  # micro-USD in one unit of money: 1 unless the sums would overflow
+    most_cost: int  # in units; no plan dearer than this is sought
+    cp: Any = field(default_factory=cp_model.CpModel)
+    choices: dict[int, list[Choice]] = field(default_factory=dict)
+    use: dict[Segment, Any] = field(default_factory=dict)
+    pick: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    start: dict[Segment, Any] = field(default_factory=dict)
+    steps: dict[Segment, Any] = field(default_factory=dict)
+    seconds: dict[Segment, Any] = field(default_factory=dict)
+    run: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    first: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
+    last: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
+    billed: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    cost: dict[Segment, Any] = field(default_factory=dict)
+    grams: dict[Segment, Any] = field(default_factory=dict)
+    work: dict[Segment, Any] = field(default_factory=dict)
+    end: dict[int, Any] = field(default_factory=dict)
+    overdue: dict[int, Any] = field(default_factory=dict)
+    finish: Any = None
+
+    def segments(self, p: int) -> list[Segment]:
+        return [(p, k) for k in range(self.problem.phases[p].max_segments)]
+
+    def final(self, segment: Segment) -> list[Any]:
+        """Literals that all hold exactly when this is the phase's last segment."""
+        later = self.use.get((segment[0], segment[1] + 1))
+        return [self.use[segment]] if later is None else [self.use[segment], later.negated()]
+
+    def end_s(self, segment: Segment) -> Any:
+        return self.start[segment] * self.problem.step_s + self.seconds[segment]
+
+    def total_cost(self) -> Any:
+        late = [self.problem.phases[p].late_cost for p in self.overdue]
+        return sum(self.cost.values()) + sum(
+            ceil_div(price, self.unit) * overdue for price, overdue in zip(late, self.overdue.values(), strict=True)
+        )
+
+    def total_carbon(self) -> Any:
+        return sum(self.grams.values())
+
+
+def build(problem: Problem, most_cost: int | None = None, finish_limit_s: int | None = None) -> Model:
+    """The model of a problem; plans dearer than `most_cost` micro-USD or ending after `finish_limit_s` are left out."""
+    choices = {p: _choices(problem, p, finish_limit_s) for p in range(len(problem.phases))}
+    if most_cost is None:
+        most_cost = sum(
+            phase.max_segments * max((_dearest(choice) for choice in choices[p]), default=0)
+            + phase.late_cost * max(0, problem.horizon - phase.deadline)
+            for p, phase in enumerate(problem.phases)
+        )
+    else:
+        choices = {p: _affordable(found, most_cost) for p, found in choices.items()}
+    unit = 1
+    while 3600 * most_cost // unit > LIMIT:
+        unit *= 10
+    model = Model(problem, unit, ceil_div(most_cost, unit), choices=choices)
+    declare(model, finish_limit_s)
+    for constraint in CONSTRAINTS:
+        constraint(model)
+    return model
+
+
+def _choices(problem: Problem, p: int, finish_limit_s: int | None) -> list[Choice]:
+    phase, h = problem.phases[p], problem.step_s
+    limit = limit_s(phase, problem) if finish_limit_s is None else min(limit_s(phase, problem), finish_limit_s)
+    found = []
+    for index in usable(problem):
+        option = problem.options[index]
+        if option.phase != p:
+            continue
+        alone = duration_s(option, phase.work, h)
+        least = alone if phase.max_segments == 1 else duration_s(option, 1, h)
+        longest = longest_s(option.billing)
+        for stretch in stretches(option.windows, problem.horizon):
+            clipped = tuple(
+                type(w)(max(w.start, phase.earliest), w.end, w.price, w.capacity)
+                for w in stretch
+                if w.end > phase.earliest and w.start * h < limit
+            )
+            if not clipped:
+                continue
+            room = min(clipped[-1].end * h, limit) - clipped[0].start * h
+            most = min(alone, room, longest if longest is not None else alone)
+            if least <= most:
+                found.append(Choice(index, option, clipped, least, most))
+    return found
+
+
+def _affordable(choices: list[Choice], most_cost: int) -> list[Choice]:
+    """The choices with their longest run cut to what `most_cost` can pay, which also keeps the products small."""
+    found = []
+    for c in choices:
+        money = (most_cost - c.of.setup) * 3600
+        hourly = c.of.nodes * c.least_price
+        most_s = c.most_s if not hourly else min(c.most_s, money // hourly)
+        if money >= 0 and most_s >= c.least_s:
+            found.append(replace(c, most_s=most_s))
+    return found
+
+
+def _dearest(choice: Choice) -> int:
+    price = max(window.price for window in choice.stretch)
+    return ceil_div(choice.of.nodes * price * choice.most_billed_s, 3600) + choice.of.setup
+
+
+def declare(m: Model, finish_limit_s: int | None) -> None:
+    """Every variable with its domain."""
+    cp, h, horizon = m.cp, m.problem.step_s, m.problem.horizon
+    finish_limit = horizon * h if finish_limit_s is None else min(finish_limit_s, horizon * h)
+    for p, phase in enumerate(m.problem.phases):
+        choices = m.choices[p]
+        most_s = max((c.most_s for c in choices), default=0)
+        most_work = h * phase.work + max((c.of.rate for c in choices), default=0)
+        for s in m.segments(p):
+            m.use[s] = cp.new_bool_var(f"use{s}")
+            m.start[s] = cp.new_int_var(0, horizon, f"start{s}")
+            m.steps[s] = cp.new_int_var(0, ceil_div(most_s, h), f"steps{s}")
+            m.seconds[s] = cp.new_int_var(0, most_s, f"seconds{s}")
+            m.cost[s] = cp.new_int_var(0, m.most_cost, f"cost{s}")
+            m.grams[s] = cp.new_int_var(0, max((ceil_div(c.of.carbon_g_step * c.most_s, h) for c in choices), default=0), "")
+            m.work[s] = cp.new_int_var(0, most_work, f"work{s}")
+            for i, c in enumerate(choices):
+                pick = m.pick[*s, i] = cp.new_bool_var(f"pick{s}{c.of.id}")
+                m.run[*s, i] = cp.new_int_var(0, c.most_s, f"run{s}{c.of.id}")
+                m.billed[*s, i] = m.run[*s, i] if c.plain else cp.new_int_var(0, c.most_billed_s, "")
+                for w in range(len(c.stretch)):
+                    single = len(c.stretch) == 1
+                    m.first[*s, i, w] = pick if single else cp.new_bool_var("")
+                    m.last[*s, i, w] = pick if single else cp.new_bool_var("")
+        m.end[p] = cp.new_int_var(0, ceil_div(min(limit_s(phase, m.problem), finish_limit), h), f"end{p}")
+        m.overdue[p] = cp.new_int_var(0, max(0, horizon - phase.deadline), f"overdue{p}")
+    m.finish = cp.new_int_var(0, finish_limit, "finish")
+
+
+def one_choice(m: Model) -> None:
+    """sum over c of pick(p,k,c) = use(p,k);  use(p,1) = 1"""
+    for s, use in m.use.items():
+        picks = [m.pick[*s, i] for i in range(len(m.choices[s[0]]))]
+        m.cp.add(sum(picks) == use)
+        m.cp.add_at_most_one(picks)
+        if s[1] == 0:
+            m.cp.add(use == 1)
+
+
+def in_order(m: Model) -> None:
+    """use(p,k+1) <= use(p,k);  use(p,k+1) => start(p,k+1) >= start(p,k) + steps(p,k);  start = 0 without use"""
+    for s, use in m.use.items():
+        m.cp.add(m.start[s] == 0).only_enforce_if(use.negated())
+        if s[1] > 0:
+            before = (s[0], s[1] - 1)
+            m.cp.add_implication(use, m.use[before])
+            m.cp.add(m.start[s] >= m.start[before] + m.steps[before]).only_enforce_if(use)
+
+
+def length(m: Model) -> None:
+    """seconds = sum run(c);  least pick <= run(c) <= most pick;  h (steps - 1) < seconds <= h steps, = h steps unless last"""
+    h = m.problem.step_s
+    for s in m.use:
+        choices = m.choices[s[0]]
+        m.cp.add(m.seconds[s] == sum(m.run[*s, i] for i in range(len(choices))))
+        for i, c in enumerate(choices):
+            m.cp.add(m.run[*s, i] >= c.least_s * m.pick[*s, i])
+            m.cp.add(m.run[*s, i] <= c.most_s * m.pick[*s, i])
+        m.cp.add(m.seconds[s] <= h * m.steps[s])
+        m.cp.add(m.seconds[s] >= h * m.steps[s] - (h - 1))
+        later = m.use.get((s[0], s[1] + 1))
+        if later is not None:
+            m.cp.add(m.seconds[s] == h * m.steps[s]).only_enforce_if(later)
+
+
+def windows(m: Model) -> None:
+    """sum first(w) = sum last(w) = pick(c);  first(w) => w.start <= start < w.end;  last(w) => the last second lies in w"""
+    h = m.problem.step_s
+    for s in m.use:
+        for i, c in enumerate(m.choices[s[0]]):
+            indices = range(len(c.stretch))
+            m.cp.add(sum(m.first[*s, i, w] for w in indices) == m.pick[*s, i])
+            m.cp.add(sum(m.last[*s, i, w] for w in indices) == m.pick[*s, i])
+            for w, window in enumerate(c.stretch):
+                first, last = m.first[*s, i, w], m.last[*s, i, w]
+                m.cp.add_linear_constraint(m.start[s], window.start, window.end - 1).only_enforce_if(first)
+                m.cp.add_linear_constraint(m.end_s(s), window.start * h + 1, window.end * h).only_enforce_if(last)
+
+
+def training(m: Model) -> None:
+    """pick(c) => work = r run(c) - h l;  no use => work = 0"""
+    h = m.problem.step_s
+    for s, use in m.use.items():
+        m.cp.add(m.work[s] == 0).only_enforce_if(use.negated())
+        for i, c in enumerate(m.choices[s[0]]):
+            m.cp.add(m.work[s] == c.of.rate * m.run[*s, i] - h * c.of.loss).only_enforce_if(m.pick[*s, i])
+
+
+def done(m: Model) -> None:
+    """sum over k of work >= h W;  last and pick(c) => sum of work < h W + r;  use(p,k+1) => sum up to k of work <= h (W - 1)"""
+    h = m.problem.step_s
+    for p, phase in enumerate(m.problem.phases):
+        total = sum(m.work[s] for s in m.segments(p))
+        m.cp.add(total >= h * phase.work)
+        for s in m.segments(p):
+            for i, c in enumerate(m.choices[p]):
+                m.cp.add(total <= h * phase.work + c.of.rate - 1).only_enforce_if([*m.final(s), m.pick[*s, i]])
+            if s[1] > 0:
+                before = sum(m.work[p, k] for k in range(s[1]))
+                m.cp.add(before <= h * (phase.work - 1)).only_enforce_if(m.use[s])
+
+
+def billing(m: Model) -> None:
+    """billed(c) >= run(c), in whole units and at least the minimum, or one of the blocks"""
+    for key, billed in m.billed.items():
+        p, _, i = key
+        c = m.choices[p][i]
+        terms, pick = c.of.billing, m.pick[key]
+        if c.plain:
+            continue
+        if terms.blocks_s:
+            held = [m.cp.new_bool_var("") for _ in terms.blocks_s]
+            m.cp.add(sum(held) == pick)
+            m.cp.add(billed == sum(block * one for block, one in zip(terms.blocks_s, held, strict=True)))
+        else:
+            units = m.cp.new_int_var(0, ceil_div(c.most_billed_s, terms.unit_s), "")
+            m.cp.add(billed == terms.unit_s * units)
+            m.cp.add(billed >= terms.minimum_s * pick)
+        m.cp.add(billed >= m.run[key])
+
+
+def money(m: Model) -> None:
+    """pick(c) => 3600 (cost - f) >= n (area between the cumulative prices at start and end + price(last) (billed - seconds))"""
+    h = m.problem.step_s
+    for s in m.use:
+        for i, c in enumerate(m.choices[s[0]]):
+            billed, n, pick = m.billed[*s, i], c.of.nodes, m.pick[*s, i]
+            hour = 3600 * m.unit
+            if len(c.stretch) == 1:
+                price = c.stretch[0].price
+                m.cp.add(hour * m.cost[s] >= n * price * billed + 3600 * c.of.setup).only_enforce_if(pick)
+                continue
+            most = min(max(w.price for w in c.stretch) * c.most_billed_s, hour * m.most_cost // n)
+            area = m.cp.new_int_var(0, most, "")
+            m.cp.add(hour * m.cost[s] >= n * area + 3600 * c.of.setup).only_enforce_if(pick)
+            total = sum((w.end - w.start) * h * w.price for w in c.stretch)
+            until_start, until_end = m.cp.new_int_var(0, total, ""), m.cp.new_int_var(0, total, "")
+            base = 0
+            for w, window in enumerate(c.stretch):
+                first, last = m.first[*s, i, w], m.last[*s, i, w]
+                zero = base - window.start * h * window.price
+                m.cp.add(until_start == window.price * h * m.start[s] + zero).only_enforce_if(first)
+                m.cp.add(until_end == window.price * m.end_s(s) + zero).only_enforce_if(last)
+                tail = 0 if c.plain else window.price * (billed - m.run[*s, i])
+                m.cp.add(area >= until_end - until_start + tail).only_enforce_if(last)
+                base += (window.end - window.start) * h * window.price
+
+
+def carbon(m: Model) -> None:
+    """h grams >= sum g(c) run(c)"""
+    for s in m.use:
+        emitted = sum(c.of.carbon_g_step * m.run[*s, i] for i, c in enumerate(m.choices[s[0]]))
+        m.cp.add(m.problem.step_s * m.grams[s] >= emitted)
+
+
+def phase_end(m: Model) -> None:
+    """end(p) >= start + steps;  finish >= h start + seconds;  h start + seconds <= limit(p)"""
+    for s in m.use:
+        m.cp.add(m.end[s[0]] >= m.start[s] + m.steps[s])
+        m.cp.add(m.finish >= m.end_s(s))
+        m.cp.add(m.end_s(s) <= limit_s(m.problem.phases[s[0]], m.problem))
+
+
+def lateness(m: Model) -> None:
+    """overdue(p) >= end(p) - deadline(p)"""
+    for p, phase in enumerate(m.problem.phases):
+        if phase.late_cost:
+            m.cp.add(m.overdue[p] >= m.end[p] - phase.deadline)
+        else:
+            m.cp.add(m.overdue[p] == 0)
+
+
+def precedence(m: Model) -> None:
+    """start(p,1) >= end(q) for every q that p comes after"""
+    for p, phase in enumerate(m.problem.phases):
+        for q in phase.after:
+            m.cp.add(m.start[p, 0] >= m.end[q])
+
+
+def sharing(m: Model) -> None:
+    """at every moment: nodes of one offer <= its capacity, all nodes <= max_nodes, all power <= max_power_w"""
+    before = ancestors(m.problem.phases)
+    phases = range(len(m.problem.phases))
+    if all(p in before[q] or q in before[p] for p in phases for q in phases if p != q):
+        return  # nothing can run at the same time
+    stop = {s: m.cp.new_int_var(0, m.problem.horizon * m.problem.step_s, "") for s in m.use}
+    for s in m.use:
+        m.cp.add(stop[s] == m.end_s(s))
+    everything: list[tuple[Any, RunOption]] = []
+    of_offer: dict[str, list[tuple[Any, RunOption]]] = defaultdict(list)
+    for key, pick in m.pick.items():
+        p, k, i = key
+        s, c = (p, k), m.choices[p][i]
+        # ending within a step frees the nodes at that second: intervals are in seconds
+        interval = m.cp.new_optional_interval_var(
+            m.problem.step_s * m.start[s], m.seconds[s], stop[s], pick, f"interval{key}"
+        )
+        everything.append((interval, c.of))
+        if c.of.offer:
+            of_offer[c.of.offer].append((interval, c.of))
+    intervals = [interval for interval, _ in everything]
+    if m.problem.max_nodes is not None:
+        m.cp.add_cumulative(intervals, [option.nodes for _, option in everything], m.problem.max_nodes)
+    if m.problem.max_power_w is not None:
+        m.cp.add_cumulative(intervals, [option.power_w for _, option in everything], m.problem.max_power_w)
+    for offer, used in of_offer.items():
+        if len({option.phase for _, option in used}) > 1:
+            _capacity(m, offer, used)
+
+
+def _capacity(m: Model, offer: str, used: list[tuple[Any, RunOption]]) -> None:
+    """nodes of one offer <= capacity(t): what is missing to its greatest capacity is taken by fixed intervals."""
+    windows_of = [w for option in m.problem.options if option.offer == offer for w in option.windows]
+    edges = sorted({edge for w in windows_of for edge in (w.start, w.end)})
+    levels = [(a, b, capacity_at(m.problem, offer, a)) for a, b in pairwise(edges)]
+    greatest = max(level for _, _, level in levels)
+    h = m.problem.step_s
+    intervals, demands = [interval for interval, _ in used], [option.nodes for _, option in used]
+    for a, b, level in levels:
+        if 0 < level < greatest:  # at level 0 nothing of this offer can run anyway
+            intervals.append(m.cp.new_fixed_size_interval_var(a * h, (b - a) * h, ""))
+            demands.append(greatest - level)
+    m.cp.add_cumulative(intervals, demands, greatest)
+
+
+def caps(m: Model) -> None:
+    """sum cost + late overdue <= budget;  sum grams <= cap"""
+    limit = m.most_cost if m.problem.budget is None else min(m.most_cost, m.problem.budget // m.unit)
+    m.cp.add(m.total_cost() <= limit)
+    if m.problem.carbon_cap is not None:
+        m.cp.add(m.total_carbon() <= m.problem.carbon_cap)
+
+
+def strength(m: Model) -> None:
+    """What follows from [money] and [done], said in one row each so that the linear relaxation sees it, rounded safely:
+    cost >= sum n least_price billed(c) / 3600 + f pick(c);  sum r run(c) - h l pick(c) >= h W"""
+    h = m.problem.step_s
+    for s in m.use:
+        spent = 0
+        for i, c in enumerate(m.choices[s[0]]):
+            spent += c.of.nodes * c.least_price // (3600 * m.unit) * m.billed[*s, i]
+            spent += c.of.setup // m.unit * m.pick[*s, i]
+        m.cp.add(m.cost[s] >= spent)
+    for p, phase in enumerate(m.problem.phases):
+        if not m.choices[p]:
+            continue
+        scale = max(1, max(c.of.rate for c in m.choices[p]) // 10**6)
+        trained: Any = 0
+        for s in m.segments(p):
+            for i, c in enumerate(m.choices[p]):
+                trained += ceil_div(c.of.rate, scale) * m.run[*s, i] - h * c.of.loss // scale * m.pick[*s, i]
+        m.cp.add(trained >= ceil_div(h * phase.work, scale))
+
+
+CONSTRAINTS: tuple[Callable[[Model], None], ...] = (
+    one_choice,
+    in_order,
+    length,
+    windows,
+    training,
+    done,
+    billing,
+    money,
+    carbon,
+    phase_end,
+    lateness,
+    precedence,
+    sharing,
+    caps,
+    strength,
+)
+
+
+def hint(m: Model, runs: tuple[Run, ...]) -> None:
+    """Offer a plan to the search."""
+    h = m.problem.step_s
+    for p in range(len(m.problem.phases)):
+        own = [run for run in runs if m.problem.options[run.option].phase == p]
+        for s, run in zip(m.segments(p), [*own, *[None] * len(m.segments(p))], strict=False):
+            m.cp.add_hint(m.use[s], run is not None)
+            m.cp.add_hint(m.start[s], 0 if run is None else run.start_s // h)
+            m.cp.add_hint(m.seconds[s], 0 if run is None else run.end_s - run.start_s)
+            m.cp.add_hint(m.steps[s], 0 if run is None else ceil_div(run.end_s - run.start_s, h))
+            for i, c in enumerate(m.choices[p]):
+                mine = run is not None and c.option == run.option
+                mine = mine and run is not None and c.stretch[0].start * h <= run.start_s < c.stretch[-1].end * h
+                m.cp.add_hint(m.pick[*s, i], mine)
+                m.cp.add_hint(m.run[*s, i], run.end_s - run.start_s if mine and run is not None else 0)
+
+
+def runs_of(m: Model, value: Callable[[Any], int]) -> tuple[Run, ...]:
+    """The plan that a solution of the model says, in order of start."""
+    found = []
+    for (p, k, i), pick in m.pick.items():
+        if value(pick):
+            start = value(m.start[p, k]) * m.problem.step_s
+            found.append(Run(m.choices[p][i].option, start, start + value(m.seconds[p, k])))
+    return tuple(sorted(found, key=lambda run: (run.start_s, run.option)))

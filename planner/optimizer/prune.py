@@ -1,0 +1,133 @@
+"""Dominance: options that some other option can replace in every plan, for no more money, time or carbon.
+
+A replaces B of the same phase in any run [s, e) of B when all of these hold:
+
+    [speed]      r(A) >= r(B) and l(A) / r(A) <= l(B) / r(B): after its start-up A trains r (d - l / r), so at least as much
+                 at every duration d. A then ends as early or earlier, and what follows has less to do.
+    [windows]    A is available in every step in which B is, so a run of B fits into the windows of A.
+    [price]      n(A) price(A, t) <= n(B) price(B, t) in all those steps, and f(A) <= f(B).
+    [billing]    A's bill is no longer than B's at every duration: the same terms, or a minimum no longer and a unit that
+                 divides B's, without blocks; a longest run no shorter.
+    [shorter]    A's last run may be shorter than B's: A's cost must not rise when a run gets shorter, see `monotone`.
+    [carbon]     g(A) <= g(B); or carbon is only a last tie, and A is cheaper by at least a micro-USD in every second.
+    [claims]     when phases may overlap in time: the same offer, no more nodes and no more power than B.
+
+Of options that replace each other the first is kept: the relation is transitive, so the kept ones replace all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.optimizer.problem import Billing, Problem, RunOption
+from planner.optimizer.runs import chain_order, longest_s, stretches
+
+NEVER = np.iinfo(np.int64).max
+
+
+def undominated(problem: Problem, options: Sequence[int]) -> list[int]:
+    """The options (indices, ascending) that no other option of the same phase replaces."""
+    kept: list[int] = []
+    for p in range(len(problem.phases)):
+        mine = [index for index in options if problem.options[index].phase == p]
+        if mine:
+            kept += _of_phase(problem, mine)
+    return sorted(kept)
+
+
+def monotone(option: RunOption, step_s: int, horizon: int) -> bool:
+    """Whether the cost of a run never falls as it gets longer.
+
+    What is billed beyond the end is priced at the last window. That can make a longer run cheaper, but only where the
+    price falls inside a stretch and the bill reaches beyond the step in which the run ends.
+    """
+    billing = option.billing
+    if not billing.blocks_s and step_s % billing.unit_s == 0 and billing.minimum_s <= step_s:
+        return True
+    return all(
+        one.price <= two.price
+        for stretch in stretches(option.windows, horizon)
+        for one, two in zip(stretch, stretch[1:], strict=False)
+    )
+
+
+def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
+    options = [problem.options[index] for index in mine]
+    costs = _node_prices(problem, options)
+    rate = np.array([option.rate for option in options], np.float64)
+    loss = np.array([option.loss for option in options], np.float64)
+    setup = np.array([option.setup for option in options], np.int64)
+    grams = np.array([option.carbon_g_step for option in options], np.int64)
+    nodes = np.array([option.nodes for option in options], np.int64)
+    power = np.array([option.power_w for option in options], np.int64)
+    steady = np.array([monotone(option, problem.step_s, problem.horizon) for option in options])
+    delay = loss / rate
+    sample = np.linspace(0, costs.shape[1] - 1, min(24, costs.shape[1])).astype(int)
+    few = np.ascontiguousarray(costs[:, sample])
+    terms = {billing: number for number, billing in enumerate(dict.fromkeys(o.billing for o in options))}
+    term = np.array([terms[option.billing] for option in options])
+    no_longer = np.array([[_no_longer(a, b) for b in terms] for a in terms])
+    carbon_matters = problem.aim == "carbon" or problem.carbon_cap is not None
+    alone = chain_order(problem.phases) is not None
+    order = np.lexsort((np.arange(len(options)), grams, delay, costs.astype(np.float64).sum(axis=1), -rate))
+    kept: list[int] = []
+    for b in order:
+        rivals = np.array(kept, np.int64)
+        if len(rivals):
+            # ratios are compared as floats with a margin on the safe side
+            fits = steady[rivals] & (rate[rivals] >= rate[b]) & (setup[rivals] <= setup[b])
+            fits &= (delay[rivals] < delay[b] * (1 - 1e-12)) | ((loss[rivals] == loss[b]) | (loss[rivals] == 0))
+            fits &= no_longer[term[rivals], term[b]]
+            if carbon_matters:
+                fits &= grams[rivals] <= grams[b]
+            if not alone:
+                fits &= (nodes[rivals] <= nodes[b]) & (power[rivals] <= power[b])
+            rivals = rivals[fits]
+            rivals = rivals[(few[rivals] <= few[b]).all(axis=1)]
+        if not any(_replaces(problem, options, costs, a, int(b), carbon_matters, alone) for a in rivals.tolist()):
+            kept.append(int(b))
+    return [mine[position] for position in kept]
+
+
+def _replaces(
+    problem: Problem, options: list[RunOption], costs: NDArray[np.int64], a: int, b: int, carbon_matters: bool, alone: bool
+) -> bool:
+    there = costs[b] < NEVER
+    if not (costs[a][there] <= costs[b][there]).all():
+        return False
+    if not alone and options[a].offer != options[b].offer:
+        return False
+    if carbon_matters or options[a].carbon_g_step <= options[b].carbon_g_step:
+        return True
+    return bool((costs[b][there] - costs[a][there] >= 3600).all())  # a micro-USD a second: rounding cannot hide it
+
+
+def _node_prices(problem: Problem, options: list[RunOption]) -> NDArray[np.int64]:
+    """Nodes x price by option and period between edges of windows; NEVER where not available."""
+    edges = np.unique(
+        np.array([0, problem.horizon] + [edge for o in options for w in o.windows for edge in (w.start, w.end)], np.int64)
+    )
+    edges = edges[(edges >= 0) & (edges <= problem.horizon)]
+    costs = np.full((len(options), len(edges) - 1), NEVER, np.int64)
+    for row, option in zip(costs, options, strict=True):
+        starts = np.searchsorted(edges, [max(w.start, 0) for w in option.windows])
+        ends = np.searchsorted(edges, [min(w.end, problem.horizon) for w in option.windows])
+        for window, start, end in zip(option.windows, starts, ends, strict=True):
+            if start < end:
+                row[start:end] = option.nodes * window.price
+    return costs
+
+
+def _no_longer(a: Billing, b: Billing) -> bool:
+    """Whether terms `a` bill at most what `b` bills at every duration, and sell runs as long."""
+    if a == b:
+        return True
+    if a.blocks_s:
+        return False
+    longest = longest_s(b)
+    if longest is not None:
+        return a.unit_s == 1 and a.minimum_s <= min(b.blocks_s)
+    return b.unit_s % a.unit_s == 0 and a.minimum_s <= -(-max(b.minimum_s, 1) // b.unit_s) * b.unit_s

@@ -1,0 +1,121 @@
+"""The arithmetic of one run: how long, how much work, what it costs, where it fits.
+
+Exact integers; micro-USD, seconds, tokens, grams (see `problem`).
+"""
+
+from __future__ import annotations
+
+from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
+
+Stretch = tuple[Window, ...]  # contiguous windows, neighbours of one price merged
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)
+
+
+def duration_s(option: RunOption, work: int, step_s: int) -> int:
+    """Seconds until `work` tokens are done: the least d with floor(rate d / step_s) - loss >= work."""
+    return ceil_div((work + option.loss) * step_s, option.rate)
+
+
+def work_done(option: RunOption, duration_s: int, step_s: int) -> int:
+    """Tokens trained by a run of this length; negative while it still starts up."""
+    return option.rate * duration_s // step_s - option.loss
+
+
+def billed_s(billing: Billing, duration_s: int) -> int | None:
+    """Seconds paid for a run of this length; None when it is longer than the last block."""
+    if billing.blocks_s:
+        return min((block for block in billing.blocks_s if block >= duration_s), default=None)
+    return ceil_div(max(duration_s, billing.minimum_s), billing.unit_s) * billing.unit_s
+
+
+def longest_s(billing: Billing) -> int | None:
+    """The longest run that can be bought, None when there is no limit."""
+    return max(billing.blocks_s) if billing.blocks_s else None
+
+
+def run_cost(option: RunOption, start_s: int, end_s: int, step_s: int) -> int:
+    """Micro-USD of the run [start_s, end_s), which must lie inside the option's windows and its last block."""
+    billed = billed_s(option.billing, end_s - start_s)
+    assert billed is not None, f"{option.id}: longer than its last block"
+    price_seconds, last_price, inside = 0, 0, 0
+    for window in option.windows:
+        overlap = min(end_s, window.end * step_s) - max(start_s, window.start * step_s)
+        if overlap > 0:
+            price_seconds += overlap * window.price
+            inside += overlap
+            last_price = window.price
+    assert inside == end_s - start_s, f"{option.id}: outside its windows"
+    price_seconds += (billed - inside) * last_price
+    return ceil_div(option.nodes * price_seconds, 3600) + option.setup
+
+
+def run_carbon(option: RunOption, duration_s: int, step_s: int) -> int:
+    """Grams emitted by a run of this length."""
+    return ceil_div(option.carbon_g_step * duration_s, step_s)
+
+
+def stretches(windows: tuple[Window, ...], horizon: int) -> list[Stretch]:
+    """The maximal contiguous rows of windows inside [0, horizon): a run lies inside one of them."""
+    found: list[list[Window]] = []
+    for window in windows:
+        start, end = max(window.start, 0), min(window.end, horizon)
+        if start >= end:
+            continue
+        if found and found[-1][-1].end == start:
+            last = found[-1][-1]
+            if (last.price, last.capacity) == (window.price, window.capacity):
+                found[-1][-1] = Window(last.start, end, last.price, last.capacity)
+            else:
+                found[-1].append(Window(start, end, window.price, window.capacity))
+        else:
+            found.append([Window(start, end, window.price, window.capacity)])
+    return [tuple(stretch) for stretch in found]
+
+
+def limit_s(phase: PhaseTask, problem: Problem) -> int:
+    """The second by which the phase must have ended: its hard deadline or the horizon."""
+    steps = problem.horizon if phase.late_cost else min(phase.deadline, problem.horizon)
+    return steps * problem.step_s
+
+
+def lateness(phase: PhaseTask, end_s: int, step_s: int) -> int:
+    """Micro-USD of ending at this second: every begun step after a soft deadline costs."""
+    return phase.late_cost * max(0, ceil_div(end_s, step_s) - phase.deadline)
+
+
+def ancestors(phases: tuple[PhaseTask, ...]) -> list[set[int]]:
+    """For every phase, all phases that must have ended before it starts; an error on a cycle."""
+    known: dict[int, set[int]] = {}
+
+    def of(index: int, path: tuple[int, ...]) -> set[int]:
+        assert index not in path, "phases depend on each other in a circle"
+        if index not in known:
+            before: set[int] = set()
+            for earlier in phases[index].after:
+                before |= {earlier} | of(earlier, (*path, index))
+            known[index] = before
+        return known[index]
+
+    return [of(index, ()) for index in range(len(phases))]
+
+
+def chain_order(phases: tuple[PhaseTask, ...]) -> list[int] | None:
+    """The phases in their only possible order, or None when some may overlap in time."""
+    before = ancestors(phases)
+    order = sorted(range(len(phases)), key=lambda index: len(before[index]))
+    return order if all(len(before[index]) == rank for rank, index in enumerate(order)) else None
+
+
+def usable(problem: Problem) -> list[int]:
+    """Indices of the options that some run could use under the limits on nodes and power alone."""
+    return [
+        index
+        for index, option in enumerate(problem.options)
+        if option.rate > 0
+        and (problem.max_nodes is None or option.nodes <= problem.max_nodes)
+        and (problem.max_power_w is None or option.power_w <= problem.max_power_w)
+    ]

@@ -1,0 +1,319 @@
+"""Every allowed way to run every phase, with the reason for everything refused. Knows physics and prices, no solver."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hardware_catalog.catalog import Catalog
+from hardware_catalog.export_rules import review
+from hardware_catalog.records import InstanceType, Offer, Region
+from planner.energy import power
+from planner.placements import Placement, Placements, Unplaced
+from planner.pricing import (
+    STEP_S,
+    PricedWindow,
+    horizon_steps,
+    priced_windows,
+    step_at_or_after,
+    step_at_or_before,
+    windows_for,
+)
+from planner.workload import Phase, TrainingJob, Workload, accelerator_matches, region_matches
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One phase on n nodes of one offer with its best layout: a row of the options table."""
+
+    job: str
+    phase: str
+    offer: Offer
+    instance_type: InstanceType
+    region: Region
+    nodes: int
+    placement: Placement
+    windows: tuple[PricedWindow, ...]
+    rate: int  # tokens per step, goodput included
+    loss: int  # tokens not trained while a run starts up
+    power_w: float  # all nodes, PUE included
+    carbon_g_step: float  # all nodes
+
+    @property
+    def accelerators(self) -> int:
+        """Accelerators used."""
+        return self.nodes * self.instance_type.accelerators
+
+    @property
+    def usd_hour(self) -> float:
+        """Lowest price of the option over its windows, USD per hour for all nodes."""
+        return min(window.price for window in self.windows) * self.nodes / 1e6
+
+    @property
+    def usd_per_million_tokens(self) -> float:
+        """Lowest price of a million tokens, start-up left out."""
+        return self.usd_hour / self.rate * 1e6 * STEP_S / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an offer (or some of its sizes) cannot run a phase. `phase` is '' when the reason holds for every phase."""
+
+    kind: str
+    offer: str
+    reason: str
+    phase: str = ""
+    nodes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseWindow:
+    """The steps a phase may use: from `earliest` to `deadline` (soft when the job pays for lateness) or the horizon."""
+
+    earliest: int
+    deadline: int
+    horizon: int
+    soft: bool
+
+    @property
+    def last(self) -> int:
+        """The step by which the phase must have ended whatever it pays."""
+        return self.horizon if self.soft else self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsTable:
+    """All options and all refusals of a workload."""
+
+    options: tuple[Option, ...]
+    refusals: tuple[Refusal, ...]
+    warnings: dict[str, tuple[str, ...]]  # offer id -> what the law or the data make worth saying
+
+    def frame(self) -> pd.DataFrame:
+        """The options as a DataFrame: one row per option; rates in tokens/s, prices in USD."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, object]]:
+        """The options as plain rows, in the order of phases and offers."""
+        return [_row(option) for option in self.options]
+
+    def refused(self) -> pd.DataFrame:
+        """The refusals as a DataFrame."""
+        import pandas as pd
+
+        rows = [
+            {"kind": r.kind, "phase": r.phase or "any", "offer": r.offer, "nodes": sizes(r.nodes), "reason": r.reason}
+            for r in self.refusals
+        ]
+        return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
+
+
+def options(workload: Workload, catalog: Catalog) -> OptionsTable:
+    """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest."""
+    refusals: list[Refusal] = []
+    warnings: dict[str, tuple[str, ...]] = {}
+    offered = list(_allowed_offers(workload, catalog, refusals, warnings))
+    found: list[Option] = []
+    for job in workload.jobs:
+        placements = Placements(job, workload.policy, catalog)
+        for phase in job.phases:
+            found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
+    return OptionsTable(tuple(found), tuple(refusals), warnings)
+
+
+def phase_window(workload: Workload, job: TrainingJob) -> PhaseWindow:
+    """The steps in which the phases of a job may run."""
+    horizon = horizon_steps(workload)
+    earliest = max(0, step_at_or_after(workload, job.earliest_start)) if job.earliest_start else 0
+    deadline = min(horizon, step_at_or_before(workload, job.deadline)) if job.deadline else horizon
+    return PhaseWindow(earliest, deadline, horizon, soft=bool(job.deadline and job.late_cost_usd_day))
+
+
+def sizes(nodes: Iterable[int]) -> str:
+    """Node counts in short: '1-8, 10, 12'."""
+    ordered = sorted(nodes)
+    parts: list[str] = []
+    index = 0
+    while index < len(ordered):
+        end = index
+        while end + 1 < len(ordered) and ordered[end + 1] == ordered[end] + 1:
+            end += 1
+        parts.append(str(ordered[index]) if end == index else f"{ordered[index]}-{ordered[end]}")
+        index = end + 1
+    return ", ".join(parts)
+
+
+def _allowed_offers(
+    workload: Workload, catalog: Catalog, refusals: list[Refusal], warnings: dict[str, tuple[str, ...]]
+) -> Iterator[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]]:
+    """Offers that policy, law and calendar leave, with their windows in steps."""
+    for offer in catalog.offers:
+        instance_type = catalog.instance_types[offer.instance_type]
+        region = catalog.regions[offer.region]
+        refusal = _policy_refusal(workload, catalog, offer, instance_type, region) or _law_refusal(
+            workload, catalog, offer, instance_type, region, warnings
+        )
+        if refusal:
+            refusals.append(Refusal(*refusal))
+            continue
+        windows = priced_windows(workload, catalog, offer)
+        if windows:
+            yield offer, instance_type, region, windows
+        else:
+            refusals.append(Refusal("no offer in time", offer.id, _absence(workload, catalog, instance_type)))
+
+
+def _absence(workload: Workload, catalog: Catalog, instance_type: InstanceType) -> str:
+    release = catalog.accelerators[instance_type.accelerator].release_date
+    if release is not None and release > workload.start.date():
+        return f"{instance_type.accelerator} is released on {release}"
+    return "not available between the workload's start and its horizon"
+
+
+def _policy_refusal(
+    workload: Workload, catalog: Catalog, offer: Offer, instance_type: InstanceType, region: Region
+) -> tuple[str, str, str] | None:
+    policy = workload.policy
+    if policy.purchase_options is not None and offer.purchase_option not in policy.purchase_options:
+        return "policy", offer.id, f"purchase option {offer.purchase_option} is not among policy.purchase_options"
+    if policy.providers is not None and instance_type.provider not in policy.providers:
+        return "policy", offer.id, f"provider {instance_type.provider} is not among policy.providers"
+    accelerator = catalog.accelerators[instance_type.accelerator]
+    if policy.accelerators is not None and not accelerator_matches(accelerator, policy.accelerators):
+        return "policy", offer.id, f"accelerator {instance_type.accelerator} is not among policy.accelerators"
+    if policy.regions is not None and not region_matches(region, policy.regions):
+        place = region.country or "a country the source does not name"
+        return "policy", offer.id, f"region {region.id} ({place}) is not among policy.regions"
+    return None
+
+
+def _law_refusal(
+    workload: Workload,
+    catalog: Catalog,
+    offer: Offer,
+    instance_type: InstanceType,
+    region: Region,
+    warnings: dict[str, tuple[str, ...]],
+) -> tuple[str, str, str] | None:
+    if not workload.policy.export_rules or not region.country:
+        return None
+    found = review(
+        catalog.accelerators[instance_type.accelerator],
+        destination_country=region.country,
+        provider_headquarters=catalog.providers[instance_type.provider].country,
+        tenant_headquarters=workload.policy.organisation_country,
+        on=workload.start.date(),
+        purchase_option=offer.purchase_option,
+        remote_access=workload.policy.remote_access,
+    )
+    if found.warnings:
+        warnings[offer.id] = found.warnings
+    return ("export rule", offer.id, " ".join(found.warnings)) if found.refused else None
+
+
+def _phase_options(
+    workload: Workload,
+    catalog: Catalog,
+    job: TrainingJob,
+    phase: Phase,
+    placements: Placements,
+    offered: list[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]],
+    refusals: list[Refusal],
+) -> Iterator[Option]:
+    """The options of one phase; sizes refused for one reason are put together."""
+    policy = workload.policy
+    span = phase_window(workload, job)
+    label = f"{job.name}/{phase.name}"
+    placed = placements.of_phase(phase, *_sizes_wanted(offered, policy.max_nodes))
+    for offer, instance_type, region, windows in offered:
+        watts = power(catalog.accelerators[instance_type.accelerator], region)
+        refused: dict[tuple[str, str], list[int]] = defaultdict(list)
+        slow: dict[int, float] = {}
+        usable = False
+        for nodes, placement in placed[instance_type.id].items():
+            if offer.node_counts and nodes not in offer.node_counts:
+                continue
+            here = tuple(w for w in windows_for(windows, nodes) if w.start < span.last and w.end > span.earliest)
+            if not here:
+                continue
+            if isinstance(placement, Unplaced):
+                refused[placement.kind, placement.reason].append(nodes)
+                continue
+            accelerators = nodes * instance_type.accelerators
+            power_w = watts.watts * accelerators
+            if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
+                refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
+                continue
+            placement = placements.with_goodput(placement, offer, policy)
+            rate = int(placement.tokens_per_second * STEP_S + 1e-6)
+            loss = -int(-rate * placement.startup_s // STEP_S)
+            if rate <= 0 or (phase.max_segments == 1 and (span.last - span.earliest) * rate < phase.tokens + loss):
+                slow[nodes] = (phase.tokens + loss) / max(rate, 1) * STEP_S / 86400
+                continue
+            usable = True
+            carbon_g_step = watts.grams_per_hour * accelerators * STEP_S / 3600
+            yield Option(
+                job.name,
+                phase.name,
+                offer,
+                instance_type,
+                region,
+                nodes,
+                placement,
+                here,
+                rate,
+                loss,
+                power_w,
+                carbon_g_step,
+            )
+        for (kind, reason), nodes_refused in refused.items():
+            refusals.append(Refusal(kind, offer.id, reason, label, tuple(nodes_refused)))
+        if slow:
+            fastest = min(slow, key=lambda nodes: slow[nodes])
+            room = (span.last - span.earliest) * STEP_S / 86400
+            reason = f"too slow: {fastest} nodes need {slow[fastest]:,.1f} of the {room:,.1f} days there are"
+            refusals.append(Refusal("deadline", offer.id, reason, label, tuple(slow)))
+        if not (usable or refused or slow):
+            refusals.append(Refusal("no capacity", offer.id, "no size of it is both on sale and wanted", label))
+
+
+def _sizes_wanted(
+    offered: list[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]], max_nodes: int | None
+) -> tuple[dict[str, int], dict[str, set[int]]]:
+    """Per instance type: the most nodes any offer has, and the node counts that offers name."""
+    most: dict[str, int] = defaultdict(int)
+    named: dict[str, set[int]] = defaultdict(set)
+    for offer, instance_type, _, windows in offered:
+        limit = max(window.maximum_nodes for window in windows)
+        most[instance_type.id] = max(most[instance_type.id], min(limit, max_nodes or limit))
+        named[instance_type.id].update(window.minimum_nodes for window in windows)
+        named[instance_type.id].update(window.maximum_nodes for window in windows if window.maximum_nodes <= 64)
+        named[instance_type.id].update(offer.node_counts)
+    return most, named
+
+
+def _row(option: Option) -> dict[str, object]:
+    placement = option.placement
+    return {
+        "job": option.job,
+        "phase": option.phase,
+        "offer": option.offer.id,
+        "purchase_option": option.offer.purchase_option,
+        "region": option.region.id,
+        "accelerator": option.instance_type.accelerator,
+        "nodes": option.nodes,
+        "accelerators": option.accelerators,
+        "layout": placement.layout_text,
+        "tokens_per_second": placement.tokens_per_second,
+        "mfu": placement.mfu,
+        "goodput": placement.goodput,
+        "usd_hour": option.usd_hour,
+        "usd_per_million_tokens": option.usd_per_million_tokens,
+    }

@@ -1,0 +1,178 @@
+"""Published runs as arrays: every layout each row allows, evaluated together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_catalog.catalog import Catalog
+from planner.performance.efficiency import Efficiency
+from planner.performance.hardware import Hardware, Machine, machine, of_accelerator, per_core
+from planner.performance.layout import RECOMPUTE, Degrees
+from planner.performance.memory import memory_use
+from planner.performance.parameters import Shape, shape
+from planner.performance.published import (
+    PRECISION, Run, fused_attention, interleaved, lora, measured_step_s, model_spec, network_gbps_per_node, sharding,
+)
+from planner.performance.search import Fixed, candidates, take
+from planner.performance.step_time import step_time
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row ready to be modelled; `assumed` says what the row did not."""
+
+    run: Run
+    hardware: Hardware
+    precision: str
+    fused: bool
+    overlap: bool
+    work: Shape
+    layouts: Degrees
+    measured_s: float
+    assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All layouts of all cases: `case` is the index of each layout's case."""
+
+    cases: tuple[Case, ...]
+    case: NDArray[np.intp]
+    work: Shape
+    degrees: Degrees
+
+
+def case(run: Run, catalog: Catalog) -> Case | str:
+    """A row as a case, or why it cannot be one."""
+    assumed: list[str] = []
+    n = run.count("num_accelerators")
+    given = {name: run.count(name) or None for name in ("tp", "pp", "vp", "cp", "dp", "micro_batch")}
+    known = given["tp"] is not None and given["pp"] is not None
+    if known:
+        given["cp"] = given["cp"] or 1
+    network = network_gbps_per_node(run)
+    per_node = run.count("accelerators_per_node") or None
+    accelerator = catalog.accelerators[run.words["accelerator"]]
+    hosted = per_node or accelerator.typical_chips_per_host
+    hardware = of_accelerator(accelerator, per_node, network / hosted if network else None)
+    if (given["tp"] or 1) * (given["pp"] or 1) * (given["cp"] or 1) * (given["dp"] or 0) == 2 * n or (given["tp"] or 0) * (given["pp"] or 1) > n:
+        hardware, n = per_core(hardware, 2), 2 * n
+        assumed.append("degrees count the two cores of a chip")
+    precision = PRECISION[run.words["precision"]]
+    if not hardware_has(hardware, precision):
+        return f"{run.words['accelerator']} has no {precision} peak in the catalog"
+    if precision != run.words["precision"]:
+        assumed.append(f"{run.words['precision']} as {precision}")
+    fused = fused_attention(run)
+    zero, group = sharding(run)
+    model = model_spec(run)
+    B, s = run.count("global_batch_sequences"), run.count("seq_len")
+    found = known_layouts(run, given, n, model.layers, fused) if known else searched_layouts(run, hardware, given, n, fused)
+    if isinstance(found, str):
+        return found
+    free, notes = found
+    if zero is None:
+        notes = (*notes, "sharding unknown: the cheapest that fits")
+    if run.words["recompute"] not in ("none", "selective", "full"):
+        notes = (*notes, "recomputation unknown: the cheapest that fits")
+    overlap = "overlap off" not in run.words["notes"].lower()
+    return Case(run, hardware, precision, fused, overlap, shape(model, s, B, lora(run)), decided(free, run, zero, group, fused), measured_step_s(run), (*assumed, *notes))
+
+
+def hardware_has(hardware: Hardware, precision: str) -> bool:
+    """Whether the catalog gives a peak for a precision."""
+    return bool({"fp8": hardware.peak_8bit, "int8": hardware.peak_int8, "fp4": hardware.peak_4bit}.get(precision, 1.0))
+
+
+def known_layouts(run: Run, given: dict[str, int | None], n: int, layers: int, fused: bool) -> tuple[Degrees, tuple[str, ...]] | str:
+    """The layouts of a row that gives its tensor and pipeline degrees: micro-batch and chunks may be open."""
+    t, p, c = (given[name] or 1 for name in ("tp", "pp", "cp"))
+    if n % (t * p * c):
+        return f"tp * pp * cp = {t * p * c} does not divide {n} accelerators"
+    D = n // (t * p * c)
+    B = run.count("global_batch_sequences")
+    notes: tuple[str, ...] = ()
+    if given["micro_batch"]:
+        batches = [given["micro_batch"]]
+    else:
+        batches = [b for b in range(1, 65) if B % (D * b) == 0] or [max(B // D, 1)]
+        notes = ("micro-batch unknown: the best that fits",)
+    wave = interleaved(run)
+    chunks = [given["vp"] or 1]
+    if p > 1 and not given["vp"] and wave is not False and (wave or fused):
+        chunks = [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] or [1]
+        notes = (*notes, "pipeline chunks unknown: the best that fits")
+    rows = np.array([(b, v) for b in batches for v in chunks], dtype=float)
+    one = np.ones(len(rows))
+    return Degrees(t * one, p * one, rows[:, 1], D * one, c * one, rows[:, 0], one, D * c * one, 0 * one, 0 * one, one), notes
+
+
+def searched_layouts(run: Run, hardware: Hardware, given: dict[str, int | None], n: int, fused: bool) -> tuple[Degrees, tuple[str, ...]] | str:
+    """Every legal layout consistent with the degrees a row gives."""
+    fixed = Fixed(tp=given["tp"], pp=given["pp"], vp=given["vp"], cp=given["cp"], micro_batch=given["micro_batch"])
+    _, free = candidates(model_spec(run), hardware, [n], run.count("seq_len"), run.count("global_batch_sequences"), fixed)
+    if not len(np.asarray(free.t)):
+        return f"no layout of {n} accelerators shares {run.count('global_batch_sequences')} sequences evenly"
+    return free, ("degrees unknown: the best layout consistent with the row",)
+
+
+def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool) -> Degrees:
+    """The layouts crossed with what is open of ZeRO stage and recomputation."""
+    wanted = run.words["recompute"]
+    recomputes = (wanted,) if wanted in ("none", "selective", "full") else RECOMPUTE
+    parts = []
+    sequence_parallel = fused or wanted == "selective"
+    for stage in (zero,) if zero is not None else (0, 1, 3):
+        for recompute in recomputes:
+            one = np.ones_like(free.t)
+            ranks = free.D * free.c
+            parts.append(replace(
+                free, z=one * stage, S=np.minimum(one * group, ranks) if group else ranks,
+                full=one * (recompute == "full"), selective=one * (recompute == "selective"), sp=(free.t > 1) * float(sequence_parallel),
+            ))
+    if zero is None:  # unnamed FSDP: only in current software, beside neither tensor nor pipeline parallelism
+        parts = [take(part, np.nonzero((np.asarray(part.z) < 3) | (fused & (np.asarray(part.p * part.t) == 1)))[0]) for part in parts]
+    return Degrees(**{field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts]) for field in fields(Degrees)})
+
+
+def batch(cases: Sequence[Case]) -> Batch:
+    """Cases as one set of arrays."""
+    sizes = [len(np.asarray(one.layouts.t)) for one in cases]
+    index = np.repeat(np.arange(len(cases)), sizes)
+    split = Degrees(**{field.name: np.concatenate([np.asarray(getattr(one.layouts, field.name)) for one in cases]) for field in fields(Degrees)})
+    return Batch(tuple(cases), index, take(stacked([one.work for one in cases]), index), split)
+
+
+def stacked(letters: Sequence[Any]) -> Any:
+    """Letters of several cases as arrays."""
+    kind = type(letters[0])
+    return kind(**{field.name: np.array([getattr(one, field.name) for one in letters], dtype=float) for field in fields(kind)})
+
+
+def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
+    """The machine letters of several cases as arrays."""
+    made: dict[tuple[Hardware, str, bool, bool], Machine] = {}
+    for one in cases:
+        key = (one.hardware, one.precision, one.fused, one.overlap)
+        if key not in made:
+            made[key] = machine(one.hardware, one.precision, constants, one.fused, one.overlap)
+    result: Machine = stacked([made[one.hardware, one.precision, one.fused, one.overlap] for one in cases])
+    return result
+
+
+def chosen(batch: Batch, constants: Efficiency) -> tuple[NDArray[np.intp], Array, Array]:
+    """For every case the row of its fastest layout that fits (least memory where none does), its seconds, and its bytes."""
+    letters = take(machines(batch.cases, constants), batch.case)
+    memory = np.asarray(memory_use(batch.work, batch.degrees, letters).total)
+    step = np.asarray(step_time(batch.work, batch.degrees, letters).total)
+    key = np.where(memory <= letters.memory, step, 1e12 * memory)
+    order = np.lexsort((key, batch.case))
+    first = order[np.searchsorted(batch.case[order], np.arange(len(batch.cases)))]
+    return first, step[first], memory[first]

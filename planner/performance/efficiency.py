@@ -1,0 +1,90 @@
+"""Measured constants by hardware family: data with a source, read from hardware_catalog/data/efficiency."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import hardware_catalog
+from planner.errors import InputError, Problem, nearest
+
+ANY = "any"
+COLUMNS = ("family", "constant", "value", "unit", "source", "fit_date", "rows", "residual")
+MEANING = {
+    "matmul": ("1", "share of the dense peak that large 16-bit matrix multiplies reach"),
+    "matmul_8bit": ("1", "the same for 8-bit ones"),
+    "matmul_4bit": ("1", "the same for 4-bit ones"),
+    "attention": ("1", "share of the 16-bit peak that fused attention reaches at head size 128"),
+    "memory": ("1", "share of the memory bandwidth that elementwise kernels reach"),
+    "scale_up": ("1", "share of the scale-up bandwidth, each direction, that collectives reach"),
+    "scale_out": ("1", "share of the scale-out bandwidth that collectives reach"),
+    "tensor_exposed": ("1", "share of tensor-parallel communication that computation does not hide"),
+    "watts": ("W/(FLOP/s)", "power limit per 16-bit peak of the accelerator that the family's shares describe"),
+    "host_link": ("B/s", "bytes/s each direction between accelerators of one host outside a scale-up domain"),
+    "fused_attention": ("1", "1 where fused (flash) attention exists"),
+    "expected_error": ("1", "median absolute step-time error of the family's published runs, sources left out in turn"),
+    "power": ("1", "exponent of the matrix rate in the power limit: chips slow down to stay within it"),
+    "backward": ("1", "time of a backward product over that of the forward one of the same size"),
+    "head_size": ("1", "head size at which attention reaches half of its asymptotic rate"),
+    "launch": ("s", "shortest time of one layer's forward pass: its kernels must be launched one by one"),
+    "roofline": ("1", "share of a matrix multiply's memory traffic that its arithmetic does not hide"),
+    "data_overlap": ("1", "share of computation behind which data-parallel traffic can hide"),
+    "data_floor": ("1", "share of data-parallel traffic that is never hidden"),
+    "pipeline_exposed": ("1", "share of pipeline sends that computation does not hide"),
+    "latency_up": ("s", "latency of one hop inside a scale-up domain or host"),
+    "latency_out": ("s", "latency of one hop between hosts"),
+    "step": ("s", "time of a step outside the model: data loading, clipping, logging"),
+    "straggler": ("1", "slow-down per doubling of the hosts: jitter and congestion"),
+    "reserve": ("B", "memory taken by context, collectives' buffers and fragmentation"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Efficiency:
+    """Constants by (family, constant); a family without a constant uses `any`."""
+
+    values: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def __getitem__(self, key: tuple[str, str]) -> float:
+        family, constant = key
+        value = self.values.get((family, constant))
+        return self.values[ANY, constant] if value is None else value
+
+    def families(self) -> list[str]:
+        """Families with constants of their own."""
+        return sorted({family for family, _ in self.values} - {ANY})
+
+
+def directory() -> Path:
+    """Where the shipped constants lie."""
+    return Path(hardware_catalog.__file__).parent / "data" / "efficiency"
+
+
+@lru_cache(maxsize=1)
+def efficiency() -> Efficiency:
+    """The shipped constants."""
+    return read_efficiency(directory())
+
+
+def read_efficiency(folder: Path) -> Efficiency:
+    """Constants of every csv of a folder; raises InputError with file:line: field."""
+    values: dict[tuple[str, str], float] = {}
+    for file in sorted(folder.glob("*.csv")):
+        with file.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+                raise InputError(Problem(f"columns missing: {', '.join(sorted(missing))}", str(file), 1))
+            for line, row in enumerate(reader, start=2):
+                name = row["constant"]
+                if name not in MEANING:
+                    raise InputError(Problem(f"unknown constant '{name}'", str(file), line, "constant", nearest(name, MEANING)))
+                try:
+                    values[row["family"], name] = float(row["value"])
+                except ValueError as error:
+                    raise InputError(Problem(f"expected a number, got '{row['value']}'", str(file), line, "value")) from error
+    if missing := sorted(name for name in MEANING if (ANY, name) not in values):
+        raise InputError(Problem(f"no value of family 'any' for {', '.join(missing)}", str(folder)))
+    return Efficiency(values)

@@ -1,0 +1,166 @@
+"""One placement: the best layout of a phase on a slice, its step time, memory and utilisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from planner.errors import InputError, Problem, nearest
+from planner.model_spec import ModelSpec
+from planner.performance.efficiency import efficiency
+from planner.performance.flops import hardware_flops_per_token, model_flops_per_token, utilisation
+from planner.performance.hardware import GIB, Hardware, Machine, machine
+from planner.performance.layout import RECOMPUTE, Layout, degrees
+from planner.performance.memory import memory_use
+from planner.performance.parameters import Shape, shape
+from planner.performance.search import Fixed, best_rows, layouts
+from planner.performance.step_time import step_time
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one layout does on one slice; breakdowns add up to `step_time_s` and to the total of `memory_gib`.
+
+    Without a legal layout `layout` is None, `fits` false, the step time infinite and `binds` says why.
+    """
+
+    layout: Layout | None
+    accelerators: int
+    step_time_s: float
+    tokens_per_second: float
+    tokens_per_second_per_accelerator: float
+    mfu: float
+    hfu: float
+    memory_gib: Mapping[str, float]
+    fits: bool
+    short_by_gib: float
+    breakdown_s: Mapping[str, float]
+    binds: str
+    expected_error: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON; an infinite step time becomes None."""
+        finite = self.layout is not None
+        return {
+            "step_time_s": self.step_time_s if finite else None,
+            "tokens_per_second": self.tokens_per_second,
+            "tokens_per_second_per_accelerator": self.tokens_per_second_per_accelerator,
+            "mfu": self.mfu,
+            "hfu": self.hfu,
+            "memory_gib": dict(self.memory_gib),
+            "fits": self.fits,
+            "short_by_gib": self.short_by_gib,
+            "breakdown_s": dict(self.breakdown_s),
+            "layout": self.layout.as_dict() if self.layout else None,
+            "accelerators": self.accelerators,
+            "binds": self.binds,
+            "expected_error": self.expected_error,
+        }
+
+
+def estimate(
+    model: ModelSpec, hardware: Hardware, accelerators: int, sequence_length: int, global_batch_sequences: int, precision: str,
+    *, tp: int | None = None, pp: int | None = None, vp: int | None = None, cp: int | None = None, ep: int | None = None,
+    micro_batch: int | None = None, zero: int | None = None, recompute: str | None = None, lora: bool = False,
+) -> Estimate:
+    """The fastest layout on `accelerators` accelerators under the degrees given; those left out are searched.
+
+    Raises InputError when a degree cannot be: it says which and by what it should divide.
+    """
+    fixed = Fixed(tp, pp, vp, cp, micro_batch, zero, recompute)
+    check_degrees(model, accelerators, global_batch_sequences, fixed, ep)
+    table = layouts(model, hardware, [accelerators], sequence_length, global_batch_sequences, precision, fixed, lora)
+    row = best_rows(table, 1)[0]
+    if row < 0:
+        return no_layout(accelerators, global_batch_sequences)
+    work = shape(model, sequence_length, global_batch_sequences, lora)
+    return describe(work, machine(hardware, precision), hardware, table.layout(row))
+
+
+def best_layouts(
+    model: ModelSpec, hardware: Hardware, node_counts: Sequence[int], sequence_length: int, global_batch_sequences: int,
+    precision: str, *, lora: bool = False,
+) -> list[Estimate]:
+    """For each number of nodes the fastest layout that fits, or the one that lacks least memory (fits false)."""
+    sizes = [nodes * hardware.accelerators_per_node for nodes in node_counts]
+    table = layouts(model, hardware, sizes, sequence_length, global_batch_sequences, precision, lora=lora)
+    work = shape(model, sequence_length, global_batch_sequences, lora)
+    letters = machine(hardware, precision)
+    return [
+        describe(work, letters, hardware, table.layout(row)) if row >= 0 else no_layout(size, global_batch_sequences)
+        for size, row in zip(sizes, best_rows(table, len(sizes)), strict=True)
+    ]
+
+
+def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout) -> Estimate:
+    """Everything about one layout of one slice."""
+    split = degrees(layout)
+    time = step_time(work, split, letters)
+    memory = memory_use(work, split, letters)
+    step = float(time.total)
+    tokens = float(work.B * work.s)
+    used = float(memory.total)
+    parts = {part.name: float(getattr(time, part.name)) for part in fields(time)}
+    rate = tokens / step
+    return Estimate(
+        layout=layout,
+        accelerators=layout.accelerators,
+        step_time_s=step,
+        tokens_per_second=rate,
+        tokens_per_second_per_accelerator=rate / layout.accelerators,
+        mfu=float(utilisation(model_flops_per_token(work), rate, letters.peak, layout.accelerators)),
+        hfu=float(utilisation(hardware_flops_per_token(work, split.full, split.selective), rate, letters.peak, layout.accelerators)),
+        memory_gib={part.name: float(getattr(memory, part.name)) / GIB for part in fields(memory)} | {"total": used / GIB},
+        fits=used <= float(letters.memory),
+        short_by_gib=max(used - float(letters.memory), 0.0) / GIB,
+        breakdown_s=parts,
+        binds=max(parts, key=lambda name: parts[name]),
+        expected_error=efficiency()[hardware.family, "expected_error"],
+    )
+
+
+def no_layout(accelerators: int, global_batch_sequences: int) -> Estimate:
+    """The answer where no layout is legal."""
+    why = f"no legal layout: {accelerators} accelerators cannot share {global_batch_sequences} sequences evenly"
+    return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None)
+
+
+def check_degrees(model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed, ep: int | None) -> None:
+    """Raise InputError for every degree that does not divide what it splits."""
+    problems: list[Problem] = []
+
+    def divides(name: str, value: int | None, what: str, size: int) -> None:
+        if value is not None and (value < 1 or size % value):
+            problems.append(Problem(f"{value} does not divide {what} ({size})", field=name))
+
+    divides("tp", fixed.tp, "the attention heads", model.heads)
+    for name in ("tp", "pp", "cp"):
+        divides(name, getattr(fixed, name), "the accelerators", accelerators)
+    model_parallel = (fixed.tp or 1) * (fixed.pp or 1) * (fixed.cp or 1)
+    if not problems and accelerators % model_parallel:
+        problems.append(Problem(f"tp * pp * cp = {model_parallel} does not divide the accelerators ({accelerators})", field="tp"))
+    if fixed.pp and fixed.pp > model.layers:
+        problems.append(Problem(f"{fixed.pp} stages for {model.layers} layers", field="pp"))
+    if fixed.vp and fixed.vp > 1 and not problems:
+        p = fixed.pp or 1
+        if p == 1:
+            problems.append(Problem("interleaving needs a pipeline: give --pp above 1", field="vp"))
+        elif model.layers % (p * fixed.vp) and (model.layers + 2) % (p * fixed.vp):
+            problems.append(Problem(f"pp * vp = {p * fixed.vp} does not divide the layers ({model.layers})", field="vp"))
+    divides("micro_batch", fixed.micro_batch, "the global batch in sequences", global_batch_sequences)
+    if not problems and all((fixed.tp, fixed.pp, fixed.cp)):
+        dp = accelerators // model_parallel
+        if global_batch_sequences % (dp * (fixed.micro_batch or 1)):
+            problems.append(Problem(f"dp * micro_batch = {dp} * {fixed.micro_batch or 1} does not divide the global batch "
+                                    f"({global_batch_sequences} sequences)", field="micro_batch"))
+    if fixed.zero is not None and fixed.zero not in range(4):
+        problems.append(Problem(f"expected 0, 1, 2 or 3, got {fixed.zero}", field="zero"))
+    if fixed.recompute is not None and fixed.recompute not in RECOMPUTE:
+        problems.append(Problem(f"expected one of {', '.join(RECOMPUTE)}, got '{fixed.recompute}'", field="recompute",
+                                nearest=nearest(fixed.recompute, RECOMPUTE)))
+    if ep not in (None, 1):
+        problems.append(Problem(f"expert parallelism of {ep} needs a mixture of experts; {model.name} is dense", field="ep"))
+    if problems:
+        raise InputError(problems)

@@ -1,0 +1,38 @@
+"""Pipeline parallelism: bubble and uneven stages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.performance.parameters import Number, layers_per_stage
+
+
+def slowest_stage(L: Number, p: Number, v: Number, T_layer: Number, T_last: Number) -> Number:
+    """Seconds one micro-batch spends in the slowest stage; the last stage also computes the loss (T_last).
+
+    The bounds of a stage are whole layers; where the layers are spread evenly the last stage is the slowest, otherwise
+    embedding and loss take the place of one layer each (see `layers_per_stage`).
+    """
+    ell = layers_per_stage(L, p, v)
+    rest = np.maximum(L - (p - 1.0) * ell, 0.0)
+    uneven_last = np.where(p > 2, np.maximum((L - (p - 2.0) * ell) / 2.0, 0.0), rest)
+    last = np.where(np.mod(L, p * v) == 0, L / p, np.where(p > 1, uneven_last, L))
+    return np.maximum(ell * T_layer, last * T_layer + T_last)
+
+
+def bubble(p: Number, v: Number, T_stages: Number, T_slowest: Number) -> Number:
+    """Seconds the slowest stage waits while the pipeline fills and drains: the other stages' time, divided by v chunks.
+
+    Megatron SC21 (arXiv:2104.04473), sections 2.2.1 and 2.2.2: t_pb = (p - 1)(t_f + t_b) / v for even stages; `T_stages`
+    is the sum over all stages of one micro-batch's time.
+    """
+    return np.where(p > 1, np.maximum(T_stages - T_slowest, 0.0) / v, 0.0)
+
+
+def in_flight(p: Number, v: Number, m: Number) -> Number:
+    """Micro-batches whose activations the first stage keeps at once, in units of its layers.
+
+    p for 1F1B, p (1 + (p - 1)/(p v)) interleaved, never more than m: Korthikanti et al. (arXiv:2205.05198), section
+    4.2.3.
+    """
+    return np.minimum(np.where(v > 1, p + (p - 1.0) / v, p), m)

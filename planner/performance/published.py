@@ -1,0 +1,181 @@
+"""Published training runs: rows with the columns of runs.csv, read and turned into what the equations need."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.errors import InputError, Problem
+from planner.model_spec import ModelSpec
+
+NUMBERS = (
+    "params_total_b", "layers", "hidden", "ffn_hidden", "heads", "kv_heads", "vocab", "seq_len", "global_batch_sequences",
+    "micro_batch", "num_accelerators", "accelerators_per_node", "tp", "pp", "vp", "dp", "cp", "step_time_s",
+    "tokens_per_s_per_device",
+)
+WORDS = ("id", "model", "arch", "precision", "accelerator", "zero_or_fsdp", "recompute", "notes", "source")
+REQUIRED = ("id", "accelerator", "num_accelerators", "seq_len", "global_batch_sequences", "precision", "layers", "hidden")
+PRECISION = {"bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4", "fp8/nvfp4": "fp8", "int8": "int8",
+             "fp32": "fp32", "tf32": "fp32", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+EARLIEST_FUSED_YEAR = 2023
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row: words as written, numbers or None where the cell is empty."""
+
+    line: int
+    words: dict[str, str]
+    numbers: dict[str, float]
+
+    @property
+    def id(self) -> str:
+        """The row's name."""
+        return self.words["id"]
+
+    @property
+    def source(self) -> str:
+        """The publication a row comes from: its id without the number."""
+        return self.id.rsplit("-", 1)[0]
+
+    def count(self, name: str, default: int = 0) -> int:
+        """A whole number, or `default` where the cell is empty."""
+        return round(self.numbers[name]) if name in self.numbers else default
+
+
+def read_runs(path: Path) -> list[Run]:
+    """Rows of a file with the columns of runs.csv; raises InputError with file:line: field."""
+    problems: list[Problem] = []
+    runs: list[Run] = []
+    try:
+        lines = path.open(newline="", encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(Problem(f"cannot read: {error.strerror}", str(path))) from error
+    with lines:
+        reader = csv.DictReader(lines)
+        header = reader.fieldnames or []
+        if missing := [name for name in REQUIRED if name not in header]:
+            raise InputError(Problem(f"columns missing: {', '.join(missing)}", str(path), 1))
+        for row in reader:
+            line = reader.line_num
+            if None in row or None in row.values():
+                problems.append(Problem(f"expected {len(header)} cells", str(path), line))
+                continue
+            numbers: dict[str, float] = {}
+            for name in NUMBERS:
+                text = (row.get(name) or "").strip()
+                if text:
+                    try:
+                        numbers[name] = float(text)
+                        if not (math.isfinite(numbers[name]) and numbers[name] > 0):
+                            raise ValueError
+                    except ValueError:
+                        problems.append(Problem(f"expected a positive number or nothing, got '{text}'", str(path), line, name))
+            runs.append(Run(line, {name: (row.get(name) or "").strip() for name in WORDS}, numbers))
+    if problems:
+        raise InputError(problems)
+    return runs
+
+
+def unmodelled(run: Run, accelerators: object) -> str:
+    """Why a row cannot be modelled, or ''."""
+    if run.words["arch"] not in ("", "dense"):
+        return "mixture of experts: not modelled yet" if run.words["arch"] == "moe" else f"architecture '{run.words['arch']}' not modelled"
+    if missing := [name for name in ("layers", "hidden", "ffn_hidden", "heads", "vocab") if name not in run.numbers]:
+        return f"layer shape not published: {', '.join(missing)}"
+    if missing := [name for name in ("num_accelerators", "seq_len", "global_batch_sequences") if name not in run.numbers]:
+        return f"not published: {', '.join(missing)}"
+    if run.words["accelerator"] not in accelerators:  # type: ignore[operator]
+        return f"accelerator '{run.words['accelerator']}' is not in the catalog"
+    if run.words["precision"] not in PRECISION:
+        return f"precision '{run.words['precision']}' not modelled" if run.words["precision"] else "precision not published"
+    if not measured_step_s(run):
+        return "no step time or tokens/s published"
+    return ""
+
+
+def measured_step_s(run: Run) -> float:
+    """Seconds of one step, as published or from tokens/s per device; 0 where neither is."""
+    if "step_time_s" in run.numbers:
+        return run.numbers["step_time_s"]
+    rate = run.numbers.get("tokens_per_s_per_device", 0.0) * run.numbers.get("num_accelerators", 0.0)
+    return run.numbers["global_batch_sequences"] * run.numbers["seq_len"] / rate if rate else 0.0
+
+
+def lora(run: Run) -> bool:
+    """Whether only low-rank adapters are trained."""
+    return "lora" in run.words["model"].lower()
+
+
+def model_spec(run: Run) -> ModelSpec:
+    """The architecture of a row; what has no column (gated block, tied tables, head size) from the parameter count.
+
+    The most usual of the combinations within 1 % of the published count, otherwise the nearest.
+    """
+    h, a = run.count("hidden"), run.count("heads")
+    f = run.count("ffn_hidden")
+    k = run.count("kv_heads", a)
+    wanted = run.numbers.get("params_total_b", 0.0) * 1e9
+    gated_first = (False, True) if f == 4 * h else (True, False)
+    sizes = [h // a, *(size for size in (128, 256) if size != h // a)]
+    options = [
+        ModelSpec(name=run.words["model"], layers=run.count("layers"), hidden_size=h, ffn_size=f, heads=a, kv_heads=k,
+                  vocabulary=run.count("vocab"), head_size=size, gated_mlp=gated, tied_embeddings=tied)
+        for size in sizes for gated in gated_first for tied in (not gated, gated)
+    ]
+    if not wanted:
+        return options[0]
+    errors = [abs(option.parameters / wanted - 1.0) for option in options]
+    near = [option for option, error in zip(options, errors, strict=True) if error < 0.01]
+    return near[0] if near else options[errors.index(min(errors))]
+
+
+def sharding(run: Run) -> tuple[int | None, int]:
+    """ZeRO stage (None where unknown) and ranks that share one copy (0: all) of the column `zero_or_fsdp`."""
+    text = run.words["zero_or_fsdp"].lower()
+    if not text:
+        return None, 0
+    stage = re.search(r"zero[- ]?(\d)", text)
+    zero = int(stage[1]) if stage else 2 if "shard_grad_op" in text else 1 if "distributed optimizer" in text else 3
+    n = run.count("num_accelerators")
+    if group := re.search(r"shard group (\d+)|fsdp (\d+)\b", text):
+        return zero, int(group[1] or group[2])
+    if slices := re.search(r"dp (\d+) over dcn|x (\d+) slices", text):
+        return zero, n // int(slices[1] or slices[2])
+    return zero, 0
+
+
+def network_gbps_per_node(run: Run) -> float | None:
+    """Network of a node in gigabit/s where the notes print it ('4x OmniPath 100', '4 x 100 Gb/s RoCE', '(800 Gb/s) per node')."""
+    notes = run.words["notes"]
+    fabric = r"(?:HDR IB|NDR IB|HDR|NDR|IB|OmniPath|RoCE|EFA)"
+    if found := re.search(rf"\b(\d+) ?x {fabric} (\d+)", notes) or re.search(rf"\b(\d+) ?x ?(\d+) ?Gb(?:/s)? {fabric}", notes):
+        return float(found[1]) * float(found[2])
+    if found := re.search(r"\((\d+) Gb/s\) per node", notes):
+        return float(found[1])
+    return None
+
+
+def fused_attention(run: Run) -> bool:
+    """Whether the run's software has fused attention: not before 2023, and not in fp16, which that software replaced.
+
+    The year is the earliest in the row's source and notes (an arXiv number or a date); rows without one count as recent.
+    FlashAttention appeared in May 2022 (arXiv:2205.14135) and reached the large frameworks in 2023.
+    """
+    if run.words["precision"] == "fp16":
+        return False
+    text = run.words["source"] + " " + run.words["notes"]
+    years = [2000 + int(year) for year in re.findall(r"arXiv[: ](\d\d)\d\d\.\d{4,5}", text)]
+    years += [int(year) for year in re.findall(r"(?<!\d)(20[12]\d)(?:-\d\d|\b)", text)]
+    return not years or min(years) >= EARLIEST_FUSED_YEAR
+
+
+def interleaved(run: Run) -> bool | None:
+    """Whether the pipeline was interleaved, where the notes say; None where they do not."""
+    notes = run.words["notes"].lower()
+    if "plain 1f1b" in notes:
+        return False
+    return True if "interleaved" in notes else None

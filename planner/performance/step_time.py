@@ -1,0 +1,146 @@
+"""Time of one optimizer step, by part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from planner.performance.collectives import exposed, gather_time, reduce_time, send_time
+from planner.performance.compute import layer_time, loss_time, optimizer_time, tokens
+from planner.performance.hardware import Machine
+from planner.performance.layout import Degrees
+from planner.performance.parameters import Number, Shape, layers_per_stage, stage_parameters
+from planner.performance.pipeline import bubble, slowest_stage
+from planner.performance.topology import path
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Seconds of one step; the total is the sum of the parts. Per-stage parts are those of the average stage."""
+
+    matmul: Number
+    attention: Number
+    elementwise: Number
+    loss: Number
+    recompute: Number
+    tensor_communication: Number
+    context_communication: Number
+    pipeline_communication: Number
+    uneven_stages: Number
+    bubble: Number
+    data_communication: Number
+    optimizer: Number
+    overhead: Number
+
+    @property
+    def total(self) -> Number:
+        """Sum of the parts."""
+        return sum((getattr(self, part.name) for part in fields(self)), start=0.0)
+
+
+def tensor_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
+    """Seconds of tensor-parallel communication of one layer, one direction, one micro-batch, all of it.
+
+    Two all-reduces of 2 n h bytes (one for a parallel block): Shoeybi et al. (arXiv:1909.08053), section 3; with
+    sequence parallelism the same bytes as all-gathers and reduce-scatters: Korthikanti et al. (arXiv:2205.05198), 4.2.2.
+    """
+    links = path(machine, degrees.t, np.ones_like(degrees.t), total)
+    X = 2.0 * tokens(shape, degrees) * shape.h
+    return (2.0 - shape.parallel) * reduce_time(X, degrees.t, links.x, links.alpha)
+
+
+def context_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
+    """Seconds to pass keys and values round the context-parallel ring for one layer, one direction.
+
+    Ring attention (Liu et al. 2023, arXiv:2310.01889), section 3: c - 1 sends of one rank's keys and values.
+    """
+    links = path(machine, degrees.c, degrees.t, total)
+    X = 4.0 * tokens(shape, degrees) * np.maximum(shape.k / degrees.t, 1.0) * shape.d
+    return np.where(degrees.c > 1, (degrees.c - 1.0) * send_time(X, links.x, machine.alpha1), 0.0)
+
+
+def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
+    """Seconds one stage sends activations and gradients for one micro-batch: 2 v sends of 2 n h bytes, scattered over t.
+
+    Megatron SC21 (arXiv:2104.04473), sections 3.2 and 4.1 (scatter/gather optimisation: each of t ranks sends 1/t).
+    """
+    links = path(machine, degrees.p, degrees.t * degrees.c * degrees.D, total)
+    X = 2.0 * tokens(shape, degrees) * shape.h / degrees.t
+    return np.where(degrees.p > 1, 2.0 * degrees.v * send_time(X, links.x, machine.alpha3), 0.0)
+
+
+def data_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number, m: Number) -> tuple[Number, Number]:
+    """Seconds of data-parallel communication of one step: what may hide behind one micro-batch, and behind all of them.
+
+    ZeRO (arXiv:1910.02054), section 7: gradients reduce-scattered and weights gathered once a step up to stage 2 (as much
+    as an all-reduce); stage 3 (FSDP, arXiv:2304.11277) gathers weights forward and backward and reduce-scatters
+    gradients for every micro-batch, layer by layer. Otherwise buckets of max(40 million, a million times the ranks)
+    parameters pay the ring's latency (Megatron Core, DistributedDataParallelConfig). With hybrid sharding the shards are then all-reduced between groups.
+    """
+    n = degrees.D * degrees.c
+    Psi = 2.0 * stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    trained = 1.0 - shape.lora
+    S = np.minimum(degrees.S, n)
+    group = path(machine, S, degrees.t, total)
+    between = path(machine, n / S, degrees.t * S, total)
+    layers = layers_per_stage(shape.L, degrees.p, degrees.v)
+    whole = path(machine, n, degrees.t, total)
+    buckets = np.maximum(Psi / 2.0 / np.maximum(40e6, 1e6 * n), 1.0)
+    once = reduce_time(Psi, n, whole.x, buckets * whole.alpha)
+    hybrid = reduce_time(Psi / S, n / S, between.x, between.alpha)
+    gather = gather_time(Psi, S, group.x, layers * group.alpha)
+    fsdp = m * (2.0 + trained) * gather
+    per_step = trained * np.where(degrees.z >= 3, np.where(S < n, hybrid, 0.0), once)
+    return per_step, np.where(degrees.z >= 3, fsdp, 0.0)
+
+
+def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
+    """Time of one step, by part.
+
+    The slowest stage works m micro-batches one after the other; filling and draining add the bubble. Tensor-parallel
+    communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise;
+    the context ring hides behind attention; gradients reduced once a step hide behind the last backward and first forward
+    micro-batch; FSDP hides behind `data_overlap` of all computation.
+    """
+    p, v = degrees.p, degrees.v
+    total = degrees.t * degrees.c * degrees.D * p
+    m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)
+    layer = layer_time(shape, degrees, machine)
+    T_tensor = machine.tensor_exposed * tensor_time(shape, degrees, machine, total)
+    T_context = context_time(shape, degrees, machine, total)
+    context = exposed(T_context, layer.attention_forward, 0.1) + exposed(2.0 * T_context, layer.attention_backward, 0.1)
+    again = degrees.full * (layer.matmul_forward + layer.attention_forward + layer.elementwise_forward)
+    again = again + degrees.selective * np.where(machine.fused > 0, layer.elementwise_forward, layer.attention_forward)
+    tensor = (2.0 + degrees.full) * T_tensor
+    matmul = layer.matmul_forward + layer.matmul_backward
+    attention = layer.attention_forward + layer.attention_backward
+    elementwise = layer.elementwise_forward + layer.elementwise_backward
+    loss = loss_time(shape, degrees, machine)
+    T_layer = matmul + attention + elementwise + again + tensor + context
+    T_slowest = slowest_stage(shape.L, p, v, T_layer, loss)
+    T_stages = shape.L * T_layer + loss
+    T_send = machine.pipeline_exposed * pipeline_time(shape, degrees, machine, total)
+    once, always = data_time(shape, degrees, machine, total, m)
+    data = exposed(once, machine.data_overlap * T_slowest, machine.data_floor) + exposed(always, machine.data_overlap * m * T_slowest, machine.data_floor)
+    shard = np.where(degrees.z >= 1, degrees.S, 1.0)
+    update = optimizer_time(stage_parameters(shape, degrees.t, p, v), shard, 1.0 - shape.lora, machine)
+    share = m * shape.L / p
+    wait = bubble(p, v, T_stages, T_slowest)
+    busy = m * (T_slowest + T_send) + wait + data + update
+    hosts = np.maximum(total / machine.n2, 1.0)
+    return StepTime(
+        matmul=share * matmul,
+        attention=share * attention,
+        elementwise=share * elementwise,
+        loss=m * loss / p,
+        recompute=share * again,
+        tensor_communication=share * tensor,
+        context_communication=share * context,
+        pipeline_communication=m * T_send,
+        uneven_stages=m * (T_slowest - T_stages / p),
+        bubble=wait,
+        data_communication=data,
+        optimizer=update,
+        overhead=machine.step + machine.straggler * np.log2(hosts) * busy,
+    )

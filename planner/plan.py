@@ -1,0 +1,162 @@
+"""A plan: facts that stand alone, so that anyone can check them without the solver.
+
+The JSON of a plan is exactly these models (`Plan.model_dump(mode="json")`). Money is in USD, times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+
+
+class Fact(BaseModel):
+    """Base of every part of a plan: immutable, and no field that is not stated here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PriceWindow(Fact):
+    """An offer's nodes and price between two instants."""
+
+    start: datetime
+    end: datetime
+    price_usd_node_hour: float
+    maximum_nodes: int
+
+
+class OfferFact(Fact):
+    """What the plan relied on about one offer."""
+
+    offer: str
+    provider: str
+    region: str
+    country: str
+    instance_type: str
+    accelerator: str
+    accelerators_per_node: int
+    purchase_option: str
+    windows: tuple[PriceWindow, ...]
+    minimum_seconds: int = 0
+    unit_seconds: int = 1
+    blocks_seconds: tuple[int, ...] = ()
+    price_source: str = ""
+    price_date: str = ""
+    availability_basis: str = ""
+
+
+class PhaseFact(Fact):
+    """What had to be done."""
+
+    job: str
+    phase: str
+    tokens: int
+    sequence_length: int
+    global_batch_tokens: int
+    earliest: datetime
+    deadline: datetime
+    late_cost_usd_day: float = 0.0
+    max_segments: int = 1
+    after: tuple[str, ...] = ()
+
+
+class Assignment(Fact):
+    """One run: this phase on these nodes with this layout, from start to end."""
+
+    job: str
+    phase: str
+    offer: str
+    provider: str
+    region: str
+    country: str
+    instance_type: str
+    accelerator: str
+    purchase_option: str
+    nodes: int
+    accelerators: int
+    layout: dict[str, Any]
+    start: datetime
+    end: datetime
+    work_share: float
+    tokens: int
+    tokens_per_second: float  # wall-clock: goodput included
+    startup_seconds: int
+    step_time_s: float
+    mfu: float
+    hfu: float
+    goodput: float
+    breakdown_s: dict[str, float] = Field(default_factory=dict)
+    memory_gib: dict[str, float] = Field(default_factory=dict)
+    throughput_basis: str = "model"  # model | measured | assumed_mfu
+    expected_error: float | None = None  # relative step-time error of this class of runs in validation
+    power_mw: float = 0.0
+    energy_mwh: float = 0.0
+    carbon_t: float = 0.0
+    cost_usd: float
+
+
+class Purchase(Fact):
+    """What is paid for: this offer, n nodes, from, until."""
+
+    offer: str
+    purchase_option: str
+    nodes: int
+    start: datetime
+    end: datetime
+    cost_usd: float
+
+
+class Alternative(Fact):
+    """The cheapest plan on another accelerator, or why there is none."""
+
+    accelerator: str
+    cost_usd: float | None = None
+    finish: datetime | None = None
+    offer: str = ""
+    nodes: int = 0
+    accelerators: int = 0
+    reason: str = ""
+
+
+class Warning_(Fact):
+    """Something the reader must know; `rule` and `source` are set when a law or a data gap stands behind it."""
+
+    message: str
+    rule: str = ""
+    source: str = ""
+
+
+class Plan(Fact):
+    """Assignments, purchases, costs and the proof; or the reasons why there is no plan."""
+
+    workload: str
+    status: Status
+    aim: str = "cost"
+    cost_usd: float | None = None
+    bound_usd: float | None = None
+    gap: float | None = None
+    start: datetime
+    finish: datetime | None = None
+    horizon_end: datetime
+    budget_usd: float | None = None
+    max_power_mw: float | None = None
+    max_carbon_t: float | None = None
+    carbon_t: float | None = None
+    energy_mwh: float | None = None
+    solve_seconds: float = 0.0
+    assignments: tuple[Assignment, ...] = ()
+    purchases: tuple[Purchase, ...] = ()
+    costs: dict[str, float] = Field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[Warning_, ...] = ()
+    options_considered: int = 0
+    options_refused: dict[str, int] = Field(default_factory=dict)
+    phases: tuple[PhaseFact, ...] = ()
+    offers: tuple[OfferFact, ...] = ()
+    catalog_digest: str = ""
+    workload_digest: str = ""
+    planner_version: str = ""

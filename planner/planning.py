@@ -1,0 +1,366 @@
+"""The main job: a workload and a catalog in, the provably cheapest cluster and schedule out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from hardware_catalog.catalog import Catalog
+from planner import __version__
+from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Solution, Window
+from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
+from planner.optimizer.solve import alternatives, solve
+from planner.options import Option, OptionsTable, options, phase_window
+from planner.placements import batch_sequences
+from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
+from planner.pricing import STEP_S, age_days, horizon_steps, instant, micro_usd, priced_windows, usd
+from planner.workload import Phase, TrainingJob, Workload, check_against
+
+Progress = Callable[[int | None, int, float], None]
+
+OLD_PRICE_DAYS = 180
+GRAMS_PER_TONNE = 1_000_000
+
+
+def plan(workload: Workload, catalog: Catalog, time_limit_s: float = 60.0, progress: Progress | None = None) -> Plan:
+    """The cheapest plan (earliest or least carbon with `minimise`) with its proof, or the reasons why there is none.
+
+    Raises InputError when the workload names providers, regions, accelerators or instance types the catalog lacks.
+    """
+    started = time.perf_counter()
+    check_against(workload, catalog)
+    table = options(workload, catalog)
+    problem = to_problem(workload, table)
+    solution = solve(problem, time_limit_s, progress)
+    others = alternatives(problem, time_limit_s) if solution.runs else []
+    return _Assembly(workload, catalog, table, problem, solution).plan(others, time.perf_counter() - started)
+
+
+def to_problem(workload: Workload, table: OptionsTable) -> Problem:
+    """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table."""
+    index = {key: position for position, key in enumerate(_phases(workload))}
+    policy = workload.policy
+    return Problem(
+        phases=tuple(_task(workload, job, phase, index) for job in workload.jobs for phase in job.phases),
+        options=tuple(_run_option(option, index[option.job, option.phase]) for option in table.options),
+        horizon=horizon_steps(workload),
+        step_s=STEP_S,
+        aim=workload.minimise,
+        budget=None if workload.budget_usd is None else micro_usd(workload.budget_usd),
+        carbon_cap=None if policy.max_carbon_t is None else int(policy.max_carbon_t * GRAMS_PER_TONNE),
+        max_nodes=policy.max_nodes,
+        max_power_w=None if policy.max_power_mw is None else int(policy.max_power_mw * 1e6),
+    )
+
+
+def _phases(workload: Workload) -> Iterator[tuple[str, str]]:
+    return ((job.name, phase.name) for job in workload.jobs for phase in job.phases)
+
+
+def _task(workload: Workload, job: TrainingJob, phase: Phase, index: dict[tuple[str, str], int]) -> PhaseTask:
+    span = phase_window(workload, job)
+    last = all(phase.name not in other.after for other in job.phases)
+    late_cost = 0
+    if span.soft and job.late_cost_usd_day is not None:
+        late_cost = micro_usd(job.late_cost_usd_day * STEP_S / 86400)
+    return PhaseTask(
+        name=f"{job.name}/{phase.name}",
+        work=phase.tokens,
+        earliest=span.earliest,
+        deadline=span.last if span.soft and not last else span.deadline,
+        max_segments=phase.max_segments,
+        after=tuple(index[job.name, before] for before in phase.after),
+        late_cost=late_cost if last else 0,
+    )
+
+
+def _run_option(option: Option, phase: int) -> RunOption:
+    offer = option.offer
+    return RunOption(
+        id=f"{offer.id} x {option.nodes}",
+        phase=phase,
+        nodes=option.nodes,
+        rate=option.rate,
+        loss=option.loss,
+        windows=tuple(Window(w.start, w.end, w.price, w.maximum_nodes) for w in option.windows),
+        billing=Billing(offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds),
+        carbon_g_step=math.ceil(option.carbon_g_step),
+        family=option.instance_type.accelerator,
+        offer=offer.id,
+        power_w=math.ceil(option.power_w),
+    )
+
+
+class _Assembly:
+    """Turns a solution back into the facts of a plan."""
+
+    def __init__(
+        self, workload: Workload, catalog: Catalog, table: OptionsTable, problem: Problem, solution: Solution
+    ) -> None:
+        self.workload, self.catalog, self.table = workload, catalog, table
+        self.problem, self.solution = problem, solution
+
+    def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
+        """The plan document."""
+        workload, solution, policy = self.workload, self.solution, self.workload.policy
+        assignments = self._assignments()
+        found = bool(solution.runs)
+        refused = Counter(refusal.kind for refusal in self.table.refusals)
+        cost_usd = usd(solution.cost) if found else None
+        bound_usd = self._bound_usd()
+        return Plan(
+            workload=workload.name,
+            status=solution.status,
+            aim=workload.minimise,
+            cost_usd=cost_usd,
+            bound_usd=bound_usd,
+            gap=None if not cost_usd or bound_usd is None else max(0.0, (cost_usd - bound_usd) / cost_usd),
+            start=workload.start,
+            finish=instant(workload, solution.finish_s) if found else None,
+            horizon_end=workload.horizon_end,
+            budget_usd=None if workload.budget_usd is None else float(workload.budget_usd),
+            max_power_mw=policy.max_power_mw,
+            max_carbon_t=policy.max_carbon_t,
+            carbon_t=sum(a.carbon_t for a in assignments) if found else None,
+            energy_mwh=sum(a.energy_mwh for a in assignments) if found else None,
+            solve_seconds=round(seconds, 3),
+            assignments=assignments,
+            purchases=self._purchases(),
+            costs=self._costs(),
+            alternatives=self._alternatives(others),
+            reasons=tuple(self._reasons()),
+            warnings=tuple(self._warnings()),
+            options_considered=len(self.table.options),
+            options_refused=dict(refused.most_common()),
+            phases=tuple(self._phase_facts()),
+            offers=tuple(self._offer_facts()),
+            catalog_digest=self.catalog.digest,
+            workload_digest=workload.digest,
+            planner_version=__version__,
+        )
+
+    def _bound_usd(self) -> float | None:
+        """The proven bound in USD: of the aim when it is cost, else only when the plan is proven."""
+        if not self.solution.runs:
+            return None
+        if self.problem.aim == "cost":
+            return usd(self.solution.bound)
+        return usd(self.solution.cost) if self.solution.status == "optimal" else None
+
+    def _used(self) -> list[Option]:
+        return [self.table.options[run.option] for run in self.solution.runs]
+
+    def _assignments(self) -> tuple[Assignment, ...]:
+        options_used = self._used()
+        done: list[int] = []
+        left = {task.name: task.work for task in self.problem.phases}
+        for run in self.solution.runs:
+            option = self.problem.options[run.option]
+            name = self.problem.phases[option.phase].name
+            tokens = min(left[name], work_done(option, run.end_s - run.start_s, STEP_S))
+            left[name] -= tokens
+            done.append(tokens)
+        return tuple(
+            self._assignment(option, run.start_s, run.end_s, tokens, run.option)
+            for option, run, tokens in zip(options_used, self.solution.runs, done, strict=True)
+        )
+
+    def _assignment(self, option: Option, start_s: int, end_s: int, tokens: int, index: int) -> Assignment:
+        run_option = self.problem.options[index]
+        placement, region = option.placement, option.region
+        work = self.problem.phases[run_option.phase].work
+        hours = (end_s - start_s) / 3600
+        return Assignment(
+            job=option.job,
+            phase=option.phase,
+            offer=option.offer.id,
+            provider=option.instance_type.provider,
+            region=region.id,
+            country=region.country,
+            instance_type=option.instance_type.id,
+            accelerator=option.instance_type.accelerator,
+            purchase_option=option.offer.purchase_option,
+            nodes=option.nodes,
+            accelerators=option.accelerators,
+            layout={**placement.layout, "text": placement.layout_text},
+            start=instant(self.workload, start_s),
+            end=instant(self.workload, end_s),
+            work_share=tokens / work,
+            tokens=tokens,
+            tokens_per_second=placement.tokens_per_second,
+            startup_seconds=placement.startup_s,
+            step_time_s=placement.step_time_s,
+            mfu=placement.mfu,
+            hfu=placement.hfu,
+            goodput=placement.goodput,
+            breakdown_s=dict(placement.breakdown_s),
+            memory_gib=dict(placement.memory_gib),
+            throughput_basis=placement.basis,
+            expected_error=placement.expected_error,
+            power_mw=option.power_w / 1e6,
+            energy_mwh=option.power_w * hours / 1e6,
+            carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,
+            cost_usd=usd(run_cost(run_option, start_s, end_s, STEP_S)),
+        )
+
+    def _purchases(self) -> tuple[Purchase, ...]:
+        purchases = []
+        for run, option in zip(self.solution.runs, self._used(), strict=True):
+            run_option = self.problem.options[run.option]
+            billed = billed_s(run_option.billing, run.end_s - run.start_s)
+            assert billed is not None, "a run is never longer than its last block"
+            purchases.append(
+                Purchase(
+                    offer=option.offer.id,
+                    purchase_option=option.offer.purchase_option,
+                    nodes=option.nodes,
+                    start=instant(self.workload, run.start_s),
+                    end=instant(self.workload, run.start_s + billed),
+                    cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
+                )
+            )
+        return tuple(purchases)
+
+    def _costs(self) -> dict[str, float]:
+        """USD by part: what is used and what is paid but unused of each purchase option, and lateness."""
+        parts: Counter[str] = Counter()
+        for run, option in zip(self.solution.runs, self._used(), strict=True):
+            run_option = self.problem.options[run.option]
+            paid = run_cost(run_option, run.start_s, run.end_s, STEP_S)
+            billed = billed_s(run_option.billing, run.end_s - run.start_s) or 0
+            name = option.offer.purchase_option
+            unused = paid * (billed - (run.end_s - run.start_s)) // billed
+            parts[name] += paid - unused
+            if unused:
+                parts[f"{name}_unused"] += unused
+        ends: dict[int, int] = {}
+        for run in self.solution.runs:
+            phase = self.problem.options[run.option].phase
+            ends[phase] = max(ends.get(phase, 0), run.end_s)
+        late = sum(lateness(self.problem.phases[phase], end, STEP_S) for phase, end in ends.items())
+        if late:
+            parts["late"] = late
+        return {part: usd(cost) for part, cost in parts.items()}
+
+    def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
+        """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
+        chosen = {option.instance_type.accelerator for option in self._used()}
+        found = []
+        for family, solution in others:
+            if chosen == {family}:
+                continue
+            if not solution.runs:
+                reason = solution.reasons[0] if solution.reasons else "no plan found"
+                found.append(Alternative(accelerator=family, reason=reason))
+                continue
+            option = self.table.options[max(solution.runs, key=lambda run: run.end_s - run.start_s).option]
+            found.append(
+                Alternative(
+                    accelerator=family,
+                    cost_usd=usd(solution.cost),
+                    finish=instant(self.workload, solution.finish_s),
+                    offer=option.offer.id,
+                    nodes=option.nodes,
+                    accelerators=option.accelerators,
+                )
+            )
+        return tuple(sorted(found, key=lambda a: (a.cost_usd is None, a.cost_usd or 0.0, a.accelerator)))
+
+    def _reasons(self) -> Iterator[str]:
+        """Why there is no plan: the optimizer's reasons, then what was refused when a phase has no option."""
+        yield from self.solution.reasons
+        if self.solution.status != "infeasible":
+            return
+        for job, phase in _phases(self.workload):
+            if any((option.job, option.phase) == (job, phase) for option in self.table.options):
+                continue
+            label = f"{job}/{phase}"
+            refusals = [refusal for refusal in self.table.refusals if refusal.phase in ("", label)]
+            kinds = Counter(refusal.kind for refusal in refusals)
+            for kind, count in kinds.most_common(4):
+                example = next(refusal for refusal in refusals if refusal.kind == kind)
+                yield f"{label}: {count} offers refused by {kind}, such as {example.offer}: {example.reason}"
+            if not kinds:
+                yield f"{label}: the catalog has no offers"
+
+    def _warnings(self) -> Iterator[Warning_]:
+        seen = set()
+        for option in self._used():
+            offer = option.offer
+            if offer.id in seen:
+                continue
+            seen.add(offer.id)
+            for text in self.table.warnings.get(offer.id, ()):
+                yield Warning_(message=text, rule="export rules")
+            age = age_days(offer.price_date, max(self.workload.start, datetime(2000, 1, 1, tzinfo=UTC)))
+            if age is not None and abs(age) > OLD_PRICE_DAYS:
+                when = "before" if age > 0 else "after"
+                yield Warning_(
+                    message=f"{offer.id}: its price is of {offer.price_date}, {abs(age)} days {when} the plan starts",
+                    source=offer.source,
+                )
+            if offer.availability_basis.startswith("default"):
+                yield Warning_(message=f"{offer.id}: how many nodes can be had is assumed ({offer.availability_basis})")
+            for flag in offer.flags:
+                yield Warning_(message=f"{offer.id}: {flag}", source=offer.source)
+            if option.placement.basis == "assumed_mfu":
+                yield Warning_(message=f"{option.job}: throughput from an assumed MFU of {option.placement.mfu:.0%}")
+        for job in self.workload.jobs:
+            for text in job.assumed:
+                yield Warning_(message=f"{job.name}: {text}")
+            for phase in job.phases:
+                if phase.global_batch_tokens % phase.sequence_length:
+                    yield Warning_(
+                        message=f"{job.name}/{phase.name}: {phase.global_batch_tokens:,} tokens are no whole number of "
+                        f"sequences of {phase.sequence_length:,}; planned with {batch_sequences(phase):,} sequences"
+                    )
+
+    def _phase_facts(self) -> Iterator[PhaseFact]:
+        for job in self.workload.jobs:
+            for phase in job.phases:
+                task = _task(self.workload, job, phase, dict.fromkeys(_phases(self.workload), 0))
+                yield PhaseFact(
+                    job=job.name,
+                    phase=phase.name,
+                    tokens=phase.tokens,
+                    sequence_length=phase.sequence_length,
+                    global_batch_tokens=phase.global_batch_tokens,
+                    earliest=instant(self.workload, task.earliest * STEP_S),
+                    deadline=instant(self.workload, task.deadline * STEP_S),
+                    late_cost_usd_day=task.late_cost * (86400 // STEP_S) / 1e6,
+                    max_segments=phase.max_segments,
+                    after=phase.after,
+                )
+
+    def _offer_facts(self) -> Iterator[OfferFact]:
+        for offer_id in dict.fromkeys(option.offer.id for option in self._used()):
+            option = next(option for option in self._used() if option.offer.id == offer_id)
+            offer = option.offer
+            yield OfferFact(
+                offer=offer.id,
+                provider=option.instance_type.provider,
+                region=option.region.id,
+                country=option.region.country,
+                instance_type=option.instance_type.id,
+                accelerator=option.instance_type.accelerator,
+                accelerators_per_node=option.instance_type.accelerators,
+                purchase_option=offer.purchase_option,
+                windows=tuple(
+                    PriceWindow(
+                        start=instant(self.workload, window.start * STEP_S),
+                        end=instant(self.workload, window.end * STEP_S),
+                        price_usd_node_hour=window.price / 1e6,
+                        maximum_nodes=window.maximum_nodes,
+                    )
+                    for window in priced_windows(self.workload, self.catalog, offer)
+                ),
+                minimum_seconds=offer.minimum_seconds,
+                unit_seconds=offer.billing_unit_seconds,
+                blocks_seconds=offer.blocks_seconds,
+                price_source=offer.source,
+                price_date=offer.price_date,
+                availability_basis=offer.availability_basis,
+            )

@@ -1,0 +1,105 @@
+"""From an offer and a policy to the steps in which its nodes can be had, and what a node-hour costs in each.
+
+Prices become integers here (micro-USD per node-hour) and instants become steps; nothing downstream sees a float price.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from hardware_catalog.catalog import Catalog
+from hardware_catalog.records import Offer
+from planner.workload import Policy, Workload
+
+STEP_S = 3600
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PricedWindow:
+    """Steps [start, end) in which `minimum_nodes` to `maximum_nodes` can be had, at `price` micro-USD a node-hour."""
+
+    start: int
+    end: int
+    price: int
+    minimum_nodes: int
+    maximum_nodes: int
+
+
+def micro_usd(usd: Decimal) -> int:
+    """USD as whole micro-USD, halves away from zero."""
+    return int((usd * MICRO).to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def usd(micro: int) -> float:
+    """Micro-USD as USD to the cent."""
+    return float((Decimal(micro) / MICRO).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+
+
+def horizon_steps(workload: Workload) -> int:
+    """Whole steps between the workload's start and its horizon."""
+    return workload.horizon_days * 24 * 3600 // STEP_S
+
+
+def instant(workload: Workload, seconds: int) -> datetime:
+    """The UTC instant a number of seconds after the workload's start."""
+    return workload.start + timedelta(seconds=seconds)
+
+
+def step_at_or_after(workload: Workload, when: datetime) -> int:
+    """The first step boundary not before an instant (may be negative)."""
+    return -int((workload.start - when).total_seconds() // STEP_S)
+
+
+def step_at_or_before(workload: Workload, when: datetime) -> int:
+    """The last step boundary not after an instant."""
+    return int((when - workload.start).total_seconds() // STEP_S)
+
+
+def availability_limit(policy: Policy, offer: Offer, catalog: Catalog) -> int | None:
+    """The user's own limit for this provider and purchase option, if any: it replaces the catalog's default."""
+    provider = catalog.instance_types[offer.instance_type].provider
+    for limit in policy.availability:
+        if limit.provider in (provider, "*") and limit.purchase_option in (offer.purchase_option, None, "*"):
+            return limit.maximum_nodes
+    return None
+
+
+def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[PricedWindow, ...]:
+    """The offer's windows inside the horizon in whole steps, not before its lead time or its chip's release.
+
+    A stated limit (a quote, a documented maximum) is kept; a default one gives way to `policy.availability`.
+    """
+    limit = availability_limit(workload.policy, offer, catalog)
+    replace_maximum = limit is not None and offer.availability_basis.startswith("default")
+    first = max(0, math.ceil(offer.lead_time_hours * 3600 / STEP_S))
+    release = catalog.accelerators[catalog.instance_types[offer.instance_type].accelerator].release_date
+    if release is not None:
+        first = max(first, step_at_or_after(workload, datetime.combine(release, time(), UTC)))
+    horizon = horizon_steps(workload)
+    windows = []
+    for window in offer.windows:
+        start = first if window.start is None else max(first, step_at_or_after(workload, window.start))
+        end = horizon if window.end is None else min(horizon, step_at_or_before(workload, window.end))
+        maximum = limit if replace_maximum and limit is not None else window.maximum_nodes
+        if start < end and maximum > 0:
+            price = micro_usd(window.price_usd_node_hour)
+            windows.append(PricedWindow(start, end, price, window.minimum_nodes, maximum))
+    return tuple(sorted(windows, key=lambda window: window.start))
+
+
+def windows_for(windows: Iterable[PricedWindow], nodes: int) -> tuple[PricedWindow, ...]:
+    """Those windows in which exactly this many nodes can be had."""
+    return tuple(window for window in windows if window.minimum_nodes <= nodes <= window.maximum_nodes)
+
+
+def age_days(price_date: str, today: datetime) -> int | None:
+    """Days between the date of a price and a day, or None when the price has no date."""
+    try:
+        return (today - datetime.fromisoformat(price_date[:10]).replace(tzinfo=UTC)).days
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""The planning service: the planner over HTTP."""
