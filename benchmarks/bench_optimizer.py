@@ -12,13 +12,12 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
 from planner.optimizer.solve import solve
 
 SIZES = (4, 8, 16, 24, 32, 48, 64, 96, 128)
-ACCELERATORS = {  # tokens per node-second of the job's model, micro-USD per node-hour: round numbers, like A100, H100, ...
+ACCELERATORS = {  # tokens per node-second, micro-USD per node-hour; like A100, H100, H200, B200, MI300X, L40S
     "a": (2_600, 17_000_000),
     "b": (7_000, 30_000_000),
     "c": (8_000, 36_000_000),
@@ -61,7 +60,9 @@ def _offer(rng: random.Random, phase: int, offer: int, horizon: int, spot_hours:
     elif kind == "block":
         start = rng.randrange(0, horizon - 24)
         billing = Billing(minimum_s=86400, unit_s=86400)
-        windows = [(start, min(horizon, start + 24 * rng.choice([7, 14, 30])), cents * rng.uniform(0.65, 0.85), capacity)]
+        windows = [
+            (start, min(horizon, start + 24 * rng.choice([7, 14, 30])), cents * rng.uniform(0.65, 0.85), capacity)
+        ]
     elif kind == "spot":
         level = cents * rng.uniform(0.35, 0.6)
         windows = []
@@ -77,8 +78,17 @@ def _offer(rng: random.Random, phase: int, offer: int, horizon: int, spot_hours:
         free = tuple(Window(a, b, int(c) * 10_000, there) for a, b, c, there in windows if there >= size)
         options.append(
             RunOption(
-                f"{kind}-{offer}-{size}", phase, size, rate, int(rate * loss_s / 3600), free, billing,
-                setup=4_000_000 * size, carbon_g_step=size * rng.randint(500, 6000), family=family, offer=f"{kind}-{offer}",
+                f"{kind}-{offer}-{size}",
+                phase,
+                size,
+                rate,
+                int(rate * loss_s / 3600),
+                free,
+                billing,
+                setup=4_000_000 * size,
+                carbon_g_step=size * rng.randint(500, 6000),
+                family=family,
+                offer=f"{kind}-{offer}",
             )
         )
     return options
@@ -102,14 +112,24 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=float, default=60.0)
     arguments = parser.parse_args()
-    print(f"{'options':>8} {'days':>5} {'phases':>6} {'segments':>8} {'spot h':>6} {'median s':>9} {'max gap':>9}  status")
+    print(
+        f"{'options':>8} {'days':>5} {'phases':>6} {'segments':>8} {'spot h':>6} {'median s':>9} {'max gap':>9}  status"
+    )
     for options, days, phases, segments, hours in (
-        (500, 90, 1, 1, 1), (5000, 90, 1, 1, 1), (5000, 180, 1, 1, 24), (1000, 180, 3, 1, 24),
-        (500, 90, 1, 2, 24), (500, 90, 1, 3, 24), (500, 90, 1, 3, 1), (5000, 90, 1, 3, 24), (5000, 180, 1, 3, 24),
+        (500, 90, 1, 1, 1),
+        (5000, 90, 1, 1, 1),
+        (5000, 180, 1, 1, 24),
+        (1000, 180, 3, 1, 24),
+        (500, 90, 1, 2, 24),
+        (500, 90, 1, 3, 24),
+        (500, 90, 1, 3, 1),
+        (5000, 90, 1, 3, 24),
+        (5000, 180, 1, 3, 24),
     ):
         seconds, gap, status = medians(
             lambda seed, o=options, d=days, p=phases, k=segments, h=hours: instance(o, d, k, seed, p, h),  # type: ignore[misc]
-            arguments.repeat, arguments.limit,
+            arguments.repeat,
+            arguments.limit,
         )
         print(f"{options:8} {days:5} {phases:6} {segments:8} {hours:6} {seconds:9.2f} {gap:9.2%}  {status}", flush=True)
 

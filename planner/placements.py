@@ -136,15 +136,16 @@ class Placements:
                 self._assumed(nodes * instance_type.accelerators, nodes, peak_tflops, accelerator.memory_gb)
                 for nodes in counts
             ]
+        machine = hardware(self._catalog, instance_type.id)
         estimates = best_layouts(
             self._job.model,
-            hardware(self._catalog, instance_type.id),
+            machine,
             counts,
             phase.sequence_length,
             batch_sequences(phase),
             self._job.precision,
         )
-        return [_placement(nodes, estimate) for nodes, estimate in zip(counts, estimates, strict=True)]
+        return [_placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)]
 
     def _assumed(self, accelerators: int, nodes: int, peak_tflops: float, memory_gb: float) -> Placement | Unplaced:
         """Throughput at the job's assumed MFU; memory by the 16 bytes a parameter of mixed-precision Adam."""
@@ -207,10 +208,10 @@ def _parameters(job: TrainingJob) -> float:
     return float(job.model.parameters) if job.model is not None else float(job.parameters or 0.0)
 
 
-def _placement(nodes: int, estimate: Estimate) -> Placement | Unplaced:
+def _placement(nodes: int, estimate: Estimate, capacity_gib: float) -> Placement | Unplaced:
+    if estimate.layout is None:
+        return Unplaced("no layout", "no layout divides the model and the batch over this many accelerators")
     if not estimate.fits:
-        if estimate.layout is None:
-            return Unplaced("no layout", "no layout divides the model and the batch over this many accelerators")
         return Unplaced("does not fit", f"does not fit by {estimate.short_by_gib:,.1f} GiB per accelerator")
     return Placement(
         nodes=nodes,
@@ -222,6 +223,6 @@ def _placement(nodes: int, estimate: Estimate) -> Placement | Unplaced:
         mfu=estimate.mfu,
         hfu=estimate.hfu,
         breakdown_s=estimate.breakdown_s,
-        memory_gib=estimate.memory_gib,
+        memory_gib={**estimate.memory_gib, "capacity": capacity_gib},
         expected_error=estimate.expected_error,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from hardware_catalog.catalog import Catalog
+from hardware_catalog.records import FLAGS
 from planner import __version__
 from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Solution, Window
 from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
@@ -305,7 +306,7 @@ class _Assembly:
             if offer.availability_basis.startswith("default"):
                 yield Warning_(message=f"{offer.id}: how many nodes can be had is assumed ({offer.availability_basis})")
             for flag in offer.flags:
-                yield Warning_(message=f"{offer.id}: {flag}", source=offer.source)
+                yield Warning_(message=f"{offer.id}: {FLAGS.get(flag, flag)}", source=offer.source)
             if option.placement.basis == "assumed_mfu":
                 yield Warning_(message=f"{option.job}: throughput from an assumed MFU of {option.placement.mfu:.0%}")
         for job in self.workload.jobs:

@@ -16,6 +16,7 @@ is billed at least its seconds, and at least its smallest bill. Floats only guid
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.optimizer.problem import Problem, RunOption
-from planner.optimizer.runs import billed_s, ceil_div, limit_s, stretches
+from planner.optimizer.runs import TimeUp, billed_s, ceil_div, limit_s, stretches
 
 Floats = NDArray[np.float64]
 ACTIVE = 80  # pieces on which a price is sought
@@ -63,7 +64,8 @@ def pieces_of(problem: Problem, phase_index: int, options: Sequence[int], limit:
             if begin >= end:
                 continue
             inside = [w for w in stretch if w.end > begin and w.start < end]
-            prices = np.repeat([float(w.price) for w in inside], [min(w.end, end) - max(w.start, begin) for w in inside])
+            steps = [min(w.end, end) - max(w.start, begin) for w in inside]
+            prices = np.repeat([float(w.price) for w in inside], steps)
             spent = np.concatenate(([0.0], np.cumsum(prices))) * (option.nodes * step_s / 3600)
             least_s = billed_s(option.billing, 1) or 1
             least = option.nodes * min(w.price for w in inside) * least_s / 3600
@@ -113,7 +115,9 @@ def reaching(pieces: Sequence[Piece], price: float, entry: Floats, runs: int) ->
     return rows
 
 
-def best_prices(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float) -> list[Values]:
+def best_prices(
+    pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float, stop_at: float = math.inf
+) -> list[Values]:
     """Values under prices of work that close in on the best bound V(runs, begin) + price * work; the best comes first.
 
     The bound is concave in the price: a bracket around `guess` (money / work) is cut by golden sections. A value is a
@@ -126,6 +130,8 @@ def best_prices(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, w
 
     def bound(price: float) -> float:
         if price not in known:
+            if time.monotonic() > stop_at:
+                raise TimeUp
             known[price] = values(pieces, price, after, runs)
         return float(known[price].rows[runs][begin]) + price * work
 
@@ -152,7 +158,9 @@ def best_prices(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, w
     return sorted(known.values(), key=lambda v: -(float(v.rows[runs][begin]) + v.price * work))
 
 
-def good_price(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float) -> list[Values]:
+def good_price(
+    pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float, stop_at: float = math.inf
+) -> list[Values]:
     """The same with one price only, found on the few pieces that come close to being used: for very many pieces."""
     best: Values | None = None
     active: dict[int, Piece] = {}
@@ -171,7 +179,7 @@ def good_price(pieces: Sequence[Piece], after: Floats, runs: int, begin: int, wo
         active.update({at: pieces[at] for at in np.argsort(slack)[:ACTIVE].tolist()})
         if len(active) == size:
             break
-        price = best_prices(list(active.values()), after, runs, begin, work, price)[0].price
+        price = best_prices(list(active.values()), after, runs, begin, work, price, stop_at)[0].price
     assert best is not None
     return [best]
 
@@ -183,7 +191,7 @@ def safe_floor(value: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PhaseBound:
-    """What the label setting needs of one phase: its pieces, `values` with the best price first, what its end costs."""
+    """What the label setting needs of a phase: its pieces, `values` with the best price first, what its end costs."""
 
     pieces: list[Piece]
     values: list[Values]
@@ -193,27 +201,26 @@ class PhaseBound:
 
 
 def lagrangian_bound(problem: Problem, order: Sequence[int], options: Sequence[int], guess_cost: int) -> int:
-    """A proven lower bound in micro-USD on the cost of every plan of phases in a row; `guess_cost` only speeds it up."""
+    """A proven lower bound in micro-USD on the cost of all plans of phases in a row; `guess_cost` only speeds it up."""
     pieces = chain_pieces(problem, order, options, None)
-    return bound_of(problem, order, chain_bounds(problem, order, pieces, guess_cost, None, good_price))
+    return bound_of(problem, order, chain_bounds(problem, order, pieces, guess_cost, None, search=good_price))
 
 
 def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound]) -> int:
     """The bound that the values of the first phase prove for the whole chain."""
     phase, first = problem.phases[order[0]], bounds[order[0]]
-    return safe_floor(
-        max(float(v.rows[phase.max_segments][first.begin]) + v.price * phase.work for v in first.values)
-    )
+    return safe_floor(max(float(v.rows[phase.max_segments][first.begin]) + v.price * phase.work for v in first.values))
 
 
 def chain_pieces(
     problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
 ) -> dict[int, list[Piece]]:
     """The pieces of every phase."""
-    return {
-        p: pieces_of(problem, p, [i for i in options if problem.options[i].phase == p], _limit(problem, p, finish_limit_s))
-        for p in order
-    }
+    found = {}
+    for p in order:
+        mine = [index for index in options if problem.options[index].phase == p]
+        found[p] = pieces_of(problem, p, mine, _limit(problem, p, finish_limit_s))
+    return found
 
 
 def chain_bounds(
@@ -222,7 +229,8 @@ def chain_bounds(
     pieces: dict[int, list[Piece]],
     guess_cost: int,
     finish_limit_s: int | None,
-    search: Callable[[Sequence[Piece], Floats, int, int, int, float], list[Values]] = best_prices,
+    stop_at: float = math.inf,
+    search: Callable[[Sequence[Piece], Floats, int, int, int, float, float], list[Values]] = best_prices,
 ) -> dict[int, PhaseBound]:
     """The bounds of every phase, the last first: each is the `after` of the one before it."""
     step_s, steps = problem.step_s, np.arange(problem.horizon + 1)
@@ -235,7 +243,7 @@ def chain_bounds(
         ending[ceil_div(limit, step_s) + 1 :] = np.inf
         begin = max([phase.earliest, *(problem.phases[q].earliest for q in order[:rank])])
         price = max(1e-9, guess_cost / len(order) / phase.work)
-        table = search(pieces[p], ending, phase.max_segments, begin, phase.work, price)
+        table = search(pieces[p], ending, phase.max_segments, begin, phase.work, price, stop_at)
         found[p] = PhaseBound(pieces[p], table, ending, limit, begin)
         after = np.max([v.rows[phase.max_segments] + v.price * phase.work for v in table], axis=0)
         after = np.maximum.accumulate(np.maximum(after, 0.0))

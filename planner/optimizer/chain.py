@@ -1,12 +1,12 @@
 """Phases in a row, one run each: an exact dynamic program over (phase, start step).
 
-A run's length is fixed by its option: d(o) = ceil((W + l) step / r) seconds, D(o) = ceil(d / step) steps. Backwards from the last
-phase, with x(o, t) = (cost, finish, carbon) of running o from step t and < the order of the aim (ties by the rest),
+A run's length is fixed by its option: d(o) = ceil((W + l) step / r) seconds, D(o) = ceil(d / step) steps. Backwards
+from the last phase, with x(o, t) = (cost, finish, carbon) of running o from step t, compared in the order of the aim,
 
     best(p, t) = min( best(p, t + 1),  min over o of  x(o, t) + best(p + 1, t + D(o)) )        "start p at t or later"
 
-One pass per option over all start steps at once; every value is an int64, and a path carries its own values, so the
-minimum is exact in all three keys. The price of a stretch is summed once: the cost of [t, t + d) is the difference of two cumulative prices.
+One pass per option over all start steps at once. Every value is an int64 and a path carries its own three, so the
+minimum and its ties are exact. The cost of [t, t + d) is a difference of two cumulative prices.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 from planner.optimizer.problem import Problem, Run, RunOption, Solution
 
@@ -44,13 +45,14 @@ def check(problem: Problem, solution: Solution) -> list[str]:
         wrong += _phase(problem, solution.runs, index)
     wrong += _together(problem, solution.runs)
     cost, finish_s, carbon = evaluate(problem, solution.runs)
-    claims = (("cost", solution.cost, cost), ("finish", solution.finish_s, finish_s), ("carbon", solution.carbon_g, carbon))
-    wrong += [f"{name} is {value}, not {claimed}" for name, claimed, value in claims if claimed != value]
+    claimed = {"cost": solution.cost, "finish": solution.finish_s, "carbon": solution.carbon_g}
+    true = {"cost": cost, "finish": finish_s, "carbon": carbon}
+    wrong += [f"{name} is {true[name]}, not {claimed[name]}" for name in true if claimed[name] != true[name]]
     if problem.budget is not None and cost > problem.budget:
         wrong.append(f"cost {cost} is over the budget {problem.budget}")
     if problem.carbon_cap is not None and carbon > problem.carbon_cap:
         wrong.append(f"carbon {carbon} is over the cap {problem.carbon_cap}")
-    value = {"cost": cost, "finish": finish_s, "carbon": carbon}[problem.aim]
+    value = true[problem.aim]
     if solution.bound > value:
         wrong.append(f"bound {solution.bound} is above the value {value}")
     if solution.status == "optimal" and solution.bound != value:
@@ -113,7 +115,7 @@ def _phase(problem: Problem, runs: tuple[Run, ...], index: int) -> list[str]:
     wrong = []
     if len(own) > phase.max_segments:
         wrong.append(f"phase {phase.name} has {len(own)} runs, at most {phase.max_segments} are allowed")
-    for one, two in zip(own, own[1:], strict=False):
+    for one, two in pairwise(own):
         if two.start_s < one.end_s:
             wrong.append(f"runs of phase {phase.name} overlap at {two.start_s} s")
     for run in own[:-1]:

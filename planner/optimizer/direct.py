@@ -9,8 +9,11 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from planner.optimizer.check import evaluate
-from planner.optimizer.formulation import Model, build, hint, runs_of
+from planner.optimizer.formulation import build, hint, runs_of
 from planner.optimizer.problem import Problem, Run, Status
+from planner.optimizer.prune import undominated
+from planner.optimizer.runs import TimeUp, usable
+from planner.optimizer.variables import Model
 
 Progress = Callable[[int | None, int, float], object]  # best value or None, bound, seconds since the start
 WORKERS, SEED = 2, 1
@@ -21,7 +24,6 @@ def solve_direct(
     time_limit_s: float,
     known: tuple[Run, ...] | None = None,
     least: int = 0,
-    finish_limit_s: int | None = None,
     progress: Progress | None = None,
     since: float | None = None,
 ) -> tuple[Status, tuple[Run, ...], int]:
@@ -33,7 +35,11 @@ def solve_direct(
     value_of = {"cost": 0, "finish": 1, "carbon": 2}[problem.aim]
     best = known
     best_value = evaluate(problem, known)[value_of] if known is not None else None
-    model = build(problem, most_cost=best_value if problem.aim == "cost" else None, finish_limit_s=finish_limit_s)
+    options = undominated(problem, usable(problem))
+    try:
+        model = build(problem, options, best_value if problem.aim == "cost" else None, started + time_limit_s)
+    except TimeUp:
+        return ("unknown", (), least) if known is None else ("feasible", known, least)
     if any(not choices for choices in model.choices.values()):
         return ("infeasible", (), least) if known is None else ("feasible", known, least)
     goals = _goals(model)
@@ -50,8 +56,9 @@ def solve_direct(
             hint(model, best)
         model.cp.minimize(goal)
         solver = _solver(left)
-        watch = _Watch(progress, unit, bound, started if since is None else since) if progress is not None and rank == 0 else None
-        if watch is not None:
+        watch = None
+        if progress is not None and rank == 0:
+            watch = _Watch(progress, unit, bound, started if since is None else since)
             solver.best_bound_callback = watch.bounded
         result = solver.solve(model.cp, watch)
         found = result in (cp_model.OPTIMAL, cp_model.FEASIBLE)
@@ -65,7 +72,7 @@ def solve_direct(
                 raise AssertionError(model.cp.validate())
             if result == cp_model.INFEASIBLE:
                 return ("infeasible", (), bound) if best is None else ("feasible", best, bound)
-            proven = int(round(solver.best_objective_bound)) * unit
+            proven = round(solver.best_objective_bound) * unit
             rounding = 0 if unit == 1 else unit * sum(phase.max_segments + 1 for phase in problem.phases)
             bound = max(bound, proven - rounding)
             if best is None or best_value is None:

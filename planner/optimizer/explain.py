@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from planner.optimizer.problem import Problem, Solution
 from planner.optimizer.reach import earliest_finish, most_work
-from planner.optimizer.runs import ancestors, ceil_div, chain_order, limit_s, longest_s, stretches, usable
+from planner.optimizer.runs import ancestors, ceil_div, chain_order, limit_s, longest_s, usable
 
 Optimum = Callable[[Problem], Solution]
 
@@ -21,8 +21,11 @@ def reasons(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
 
     `optimum` solves a relaxed problem; it is asked at most four times.
     """
-    return _no_option(problem) or _caps(problem, optimum) or _dates(problem) or (
-        "No plan fits: the phases cannot share the offers, nodes and power within their dates.",
+    return (
+        _no_option(problem)
+        or _caps(problem, optimum)
+        or _dates(problem)
+        or ("No plan fits: the phases cannot share the offers, nodes and power within their dates.",)
     )
 
 
@@ -44,8 +47,10 @@ def _no_option(problem: Problem) -> tuple[str, ...]:
             for i in fits & set(mine)
             for w in problem.options[i].windows
         ):
-            found.append(f"Phase {phase.name}: none of its {len(mine)} options is available between step "
-                         f"{phase.earliest} and the horizon.")
+            found.append(
+                f"Phase {phase.name}: none of its {len(mine)} options is available between step "
+                f"{phase.earliest} and the horizon."
+            )
     return tuple(found)
 
 
@@ -64,15 +69,15 @@ def _caps(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
         )
     if cap is not None and greenest is not None and greenest.runs:
         found.append(
-            f"The plan with the least carbon emits {greenest.carbon_g / 1e6:,.3f} t, {(greenest.carbon_g - cap) / 1e6:,.3f} t "
-            f"more than the cap of {cap / 1e6:,.3f} t: raise the cap to {greenest.carbon_g / 1e6:,.3f} t."
+            f"The plan with the least carbon emits {_tonnes(greenest.carbon_g)}, {_tonnes(greenest.carbon_g - cap)} "
+            f"more than the cap of {_tonnes(cap)}: raise the cap to {_tonnes(greenest.carbon_g)}."
         )
     if not found and budget is not None and cap is not None:
         free = optimum(replace(problem, aim="cost", budget=None, carbon_cap=None))
         if free.runs:
             found.append(
-                f"No single change of budget or carbon cap is enough: without both the cheapest plan costs {_usd(free.cost)} "
-                f"(budget {_usd(budget)}) and emits {free.carbon_g / 1e6:,.3f} t (cap {cap / 1e6:,.3f} t)."
+                f"No single change of budget or carbon cap is enough: without both the cheapest plan costs "
+                f"{_usd(free.cost)} (budget {_usd(budget)}) and emits {_tonnes(free.carbon_g)} (cap {_tonnes(cap)})."
             )
     return tuple(found)
 
@@ -80,10 +85,14 @@ def _caps(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
 def _dates(problem: Problem) -> tuple[str, ...]:
     """How much work fits before the deadline of the phase that fails first, and how much later it would have to be."""
     order = chain_order(problem.phases)
-    sequences = [order] if order is not None else [
-        [*sorted(before, key=lambda q: len(ancestors(problem.phases)[q])), p]
-        for p, before in enumerate(ancestors(problem.phases))
-    ]
+    sequences = (
+        [order]
+        if order is not None
+        else [
+            [*sorted(before, key=lambda q: len(ancestors(problem.phases)[q])), p]
+            for p, before in enumerate(ancestors(problem.phases))
+        ]
+    )
     found: list[str] = []
     for sequence in sequences:
         for length in range(1, len(sequence) + 1):
@@ -109,11 +118,10 @@ def _one_phase(problem: Problem, sequence: list[int]) -> list[str]:
             + (f", starting at {_time(begin * step_s)} at the earliest." if begin else ".")
         )
     else:
-        found.append(f"Phase {phase.name}: no run that its offers sell ends before the {word} at {_time(limit)}.")
-    without = earliest_finish(
-        replace(problem, phases=tuple(replace(q, deadline=problem.horizon) if i == p else q for i, q in enumerate(problem.phases))),
-        sequence,
-    )
+        found.append(f"Phase {phase.name}: no run that its offers sell ends by the {word} at {_time(limit)}.")
+    phases = list(problem.phases)
+    phases[p] = replace(phase, deadline=problem.horizon)
+    without = earliest_finish(replace(problem, phases=tuple(phases)), sequence)
     if without is not None:
         finish = max(run.end_s for run in without if problem.options[run.option].phase == p)
         found.append(
@@ -121,18 +129,21 @@ def _one_phase(problem: Problem, sequence: list[int]) -> list[str]:
             f"the deadline would have to be {ceil_div(finish - limit, 3600):,} hours later."
         )
     else:
-        blocks = [longest_s(option.billing) for option in problem.options if option.phase == p]
-        whole = sum(w.end - w.start for option in problem.options if option.phase == p for s in stretches(option.windows, problem.horizon) for w in s)
+        longest = [longest_s(option.billing) for option in problem.options if option.phase == p]
+        blocks = [seconds for seconds in longest if seconds is not None]
         found.append(
             f"Phase {phase.name} does not end within the horizon of {problem.horizon:,} steps on any of its options"
-            + (f", which are available for {whole:,} steps in all" if whole < problem.horizon else "")
-            + ("; blocks limit how long a run may be." if blocks and None not in blocks else ".")
+            + (f"; no run may be longer than {max(blocks) / 3600:,.0f} hours." if len(blocks) == len(longest) else ".")
         )
     return found
 
 
 def _usd(micro: int) -> str:
     return f"{micro / 1e6:,.2f} USD"
+
+
+def _tonnes(grams: int) -> str:
+    return f"{grams / 1e6:,.3f} t"
 
 
 def _time(seconds: int) -> str:

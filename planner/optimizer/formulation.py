@@ -13,7 +13,7 @@ Parameters (integers; h = step_s seconds in a step)
 
 Variables
     use(p,k)          the segment exists                       pick(p,k,c)  it runs choice c
-    start, steps      first step and number of begun steps     seconds      length of the run; run(p,k,c) the same per choice
+    start, steps      first step and number of begun steps     seconds   length of the run; run(c) the same by choice
     first, last(.,w)  the window it starts in, and ends in     billed(c)    seconds paid for
     cost, grams, work of the segment (work in tokens times h)  end(p), overdue(p), finish
 
@@ -21,8 +21,8 @@ Objective
     min  sum cost + late overdue   |   finish   |   sum grams          ties by the other two, in that order
 
 Constraints
-    [one choice]      [in order]     [length]       [windows]      [training]     [done]         [billing]
-    [money]           [carbon]       [phase end]    [lateness]     [precedence]   [sharing]      [caps]        [strength]
+    [one choice]   [in order]    [length]      [windows]      [training]     [done]      [billing]   [money]
+    [carbon]       [phase end]   [lateness]    [precedence]   [sharing]      [caps]      [strength]
 
 Products of a literal and an inequality are enforced constraints ("=>"). Inequalities that the objective or a cap
 presses on are stated in that direction only; `check` recomputes every value from the runs.
@@ -30,196 +30,43 @@ presses on are stated in that direction only; `check` recomputes every value fro
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ortools.sat.python import cp_model
-
 from planner.optimizer.check import capacity_at
 from planner.optimizer.problem import Problem, Run, RunOption
-from planner.optimizer.runs import (
-    Stretch,
-    ancestors,
-    billed_s,
-    ceil_div,
-    duration_s,
-    limit_s,
-    longest_s,
-    stretches,
-    usable,
-)
-
-LIMIT = 1 << 61  # no term of a constraint comes near 2^63
+from planner.optimizer.runs import TimeUp, ancestors, ceil_div, limit_s
+from planner.optimizer.variables import LIMIT, Model, affordable, choices_of, dearest, declare
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An option in one stretch, with the shortest and the longest run that makes sense there."""
+def build(problem: Problem, options: Sequence[int], most_cost: int | None = None, stop_at: float = math.inf) -> Model:
+    """The model of a problem on these options; plans dearer than `most_cost` micro-USD are left out.
 
-    option: int
-    of: RunOption
-    stretch: Stretch
-    least_s: int
-    most_s: int
-
-    @property
-    def plain(self) -> bool:
-        """Whether exactly the seconds of the run are paid."""
-        billing = self.of.billing
-        return not billing.blocks_s and billing.unit_s == 1 and billing.minimum_s <= self.least_s
-
-    @property
-    def most_billed_s(self) -> int:
-        return billed_s(self.of.billing, self.most_s) or self.most_s
-
-    @property
-    def least_price(self) -> int:
-        return min(window.price for window in self.stretch)
-
-
-Segment = tuple[int, int]  # phase, number
-
-
-@dataclass(slots=True)
-class Model:
-    """The variables, by the names of the formulation."""
-
-    problem: Problem
-    unit: int  # micro-USD in one unit of money: 1 unless the sums would overflow
-    most_cost: int  # in units; no plan dearer than this is sought
-    cp: Any = field(default_factory=cp_model.CpModel)
-    choices: dict[int, list[Choice]] = field(default_factory=dict)
-    use: dict[Segment, Any] = field(default_factory=dict)
-    pick: dict[tuple[int, int, int], Any] = field(default_factory=dict)
-    start: dict[Segment, Any] = field(default_factory=dict)
-    steps: dict[Segment, Any] = field(default_factory=dict)
-    seconds: dict[Segment, Any] = field(default_factory=dict)
-    run: dict[tuple[int, int, int], Any] = field(default_factory=dict)
-    first: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
-    last: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
-    billed: dict[tuple[int, int, int], Any] = field(default_factory=dict)
-    cost: dict[Segment, Any] = field(default_factory=dict)
-    grams: dict[Segment, Any] = field(default_factory=dict)
-    work: dict[Segment, Any] = field(default_factory=dict)
-    end: dict[int, Any] = field(default_factory=dict)
-    overdue: dict[int, Any] = field(default_factory=dict)
-    finish: Any = None
-
-    def segments(self, p: int) -> list[Segment]:
-        return [(p, k) for k in range(self.problem.phases[p].max_segments)]
-
-    def final(self, segment: Segment) -> list[Any]:
-        """Literals that all hold exactly when this is the phase's last segment."""
-        later = self.use.get((segment[0], segment[1] + 1))
-        return [self.use[segment]] if later is None else [self.use[segment], later.negated()]
-
-    def end_s(self, segment: Segment) -> Any:
-        return self.start[segment] * self.problem.step_s + self.seconds[segment]
-
-    def total_cost(self) -> Any:
-        late = [self.problem.phases[p].late_cost for p in self.overdue]
-        return sum(self.cost.values()) + sum(
-            ceil_div(price, self.unit) * overdue for price, overdue in zip(late, self.overdue.values(), strict=True)
-        )
-
-    def total_carbon(self) -> Any:
-        return sum(self.grams.values())
-
-
-def build(problem: Problem, most_cost: int | None = None, finish_limit_s: int | None = None) -> Model:
-    """The model of a problem; plans dearer than `most_cost` micro-USD or ending after `finish_limit_s` are left out."""
-    choices = {p: _choices(problem, p, finish_limit_s) for p in range(len(problem.phases))}
+    Raises TimeUp when the clock passes `stop_at` before it is built.
+    """
+    choices = {p: choices_of(problem, p, options) for p in range(len(problem.phases))}
     if most_cost is None:
         most_cost = sum(
-            phase.max_segments * max((_dearest(choice) for choice in choices[p]), default=0)
+            phase.max_segments * max((dearest(choice) for choice in choices[p]), default=0)
             + phase.late_cost * max(0, problem.horizon - phase.deadline)
             for p, phase in enumerate(problem.phases)
         )
     else:
-        choices = {p: _affordable(found, most_cost) for p, found in choices.items()}
+        choices = {p: affordable(found, most_cost) for p, found in choices.items()}
     unit = 1
     while 3600 * most_cost // unit > LIMIT:
         unit *= 10
     model = Model(problem, unit, ceil_div(most_cost, unit), choices=choices)
-    declare(model, finish_limit_s)
+    declare(model)
     for constraint in CONSTRAINTS:
+        if time.monotonic() > stop_at:
+            raise TimeUp
         constraint(model)
     return model
-
-
-def _choices(problem: Problem, p: int, finish_limit_s: int | None) -> list[Choice]:
-    phase, h = problem.phases[p], problem.step_s
-    limit = limit_s(phase, problem) if finish_limit_s is None else min(limit_s(phase, problem), finish_limit_s)
-    found = []
-    for index in usable(problem):
-        option = problem.options[index]
-        if option.phase != p:
-            continue
-        alone = duration_s(option, phase.work, h)
-        least = alone if phase.max_segments == 1 else duration_s(option, 1, h)
-        longest = longest_s(option.billing)
-        for stretch in stretches(option.windows, problem.horizon):
-            clipped = tuple(
-                type(w)(max(w.start, phase.earliest), w.end, w.price, w.capacity)
-                for w in stretch
-                if w.end > phase.earliest and w.start * h < limit
-            )
-            if not clipped:
-                continue
-            room = min(clipped[-1].end * h, limit) - clipped[0].start * h
-            most = min(alone, room, longest if longest is not None else alone)
-            if least <= most:
-                found.append(Choice(index, option, clipped, least, most))
-    return found
-
-
-def _affordable(choices: list[Choice], most_cost: int) -> list[Choice]:
-    """The choices with their longest run cut to what `most_cost` can pay, which also keeps the products small."""
-    found = []
-    for c in choices:
-        money = (most_cost - c.of.setup) * 3600
-        hourly = c.of.nodes * c.least_price
-        most_s = c.most_s if not hourly else min(c.most_s, money // hourly)
-        if money >= 0 and most_s >= c.least_s:
-            found.append(replace(c, most_s=most_s))
-    return found
-
-
-def _dearest(choice: Choice) -> int:
-    price = max(window.price for window in choice.stretch)
-    return ceil_div(choice.of.nodes * price * choice.most_billed_s, 3600) + choice.of.setup
-
-
-def declare(m: Model, finish_limit_s: int | None) -> None:
-    """Every variable with its domain."""
-    cp, h, horizon = m.cp, m.problem.step_s, m.problem.horizon
-    finish_limit = horizon * h if finish_limit_s is None else min(finish_limit_s, horizon * h)
-    for p, phase in enumerate(m.problem.phases):
-        choices = m.choices[p]
-        most_s = max((c.most_s for c in choices), default=0)
-        most_work = h * phase.work + max((c.of.rate for c in choices), default=0)
-        for s in m.segments(p):
-            m.use[s] = cp.new_bool_var(f"use{s}")
-            m.start[s] = cp.new_int_var(0, horizon, f"start{s}")
-            m.steps[s] = cp.new_int_var(0, ceil_div(most_s, h), f"steps{s}")
-            m.seconds[s] = cp.new_int_var(0, most_s, f"seconds{s}")
-            m.cost[s] = cp.new_int_var(0, m.most_cost, f"cost{s}")
-            m.grams[s] = cp.new_int_var(0, max((ceil_div(c.of.carbon_g_step * c.most_s, h) for c in choices), default=0), "")
-            m.work[s] = cp.new_int_var(0, most_work, f"work{s}")
-            for i, c in enumerate(choices):
-                pick = m.pick[*s, i] = cp.new_bool_var(f"pick{s}{c.of.id}")
-                m.run[*s, i] = cp.new_int_var(0, c.most_s, f"run{s}{c.of.id}")
-                m.billed[*s, i] = m.run[*s, i] if c.plain else cp.new_int_var(0, c.most_billed_s, "")
-                for w in range(len(c.stretch)):
-                    single = len(c.stretch) == 1
-                    m.first[*s, i, w] = pick if single else cp.new_bool_var("")
-                    m.last[*s, i, w] = pick if single else cp.new_bool_var("")
-        m.end[p] = cp.new_int_var(0, ceil_div(min(limit_s(phase, m.problem), finish_limit), h), f"end{p}")
-        m.overdue[p] = cp.new_int_var(0, max(0, horizon - phase.deadline), f"overdue{p}")
-    m.finish = cp.new_int_var(0, finish_limit, "finish")
 
 
 def one_choice(m: Model) -> None:
@@ -243,7 +90,8 @@ def in_order(m: Model) -> None:
 
 
 def length(m: Model) -> None:
-    """seconds = sum run(c);  least pick <= run(c) <= most pick;  h (steps - 1) < seconds <= h steps, = h steps unless last"""
+    """seconds = sum run(c);  least pick <= run(c) <= most pick;  h (steps - 1) < seconds <= h steps;
+    use(p,k+1) => seconds = h steps"""
     h = m.problem.step_s
     for s in m.use:
         choices = m.choices[s[0]]
@@ -259,7 +107,8 @@ def length(m: Model) -> None:
 
 
 def windows(m: Model) -> None:
-    """sum first(w) = sum last(w) = pick(c);  first(w) => w.start <= start < w.end;  last(w) => the last second lies in w"""
+    """sum first(w) = sum last(w) = pick(c);  first(w) => w.start <= start < w.end;
+    last(w) => h w.start < h start + seconds <= h w.end"""
     h = m.problem.step_s
     for s in m.use:
         for i, c in enumerate(m.choices[s[0]]):
@@ -282,7 +131,8 @@ def training(m: Model) -> None:
 
 
 def done(m: Model) -> None:
-    """sum over k of work >= h W;  last and pick(c) => sum of work < h W + r;  use(p,k+1) => sum up to k of work <= h (W - 1)"""
+    """sum over k of work >= h W;  last and pick(c) => sum of work < h W + r;
+    use(p,k+1) => sum up to k of work <= h (W - 1)"""
     h = m.problem.step_s
     for p, phase in enumerate(m.problem.phases):
         total = sum(m.work[s] for s in m.segments(p))
@@ -315,7 +165,8 @@ def billing(m: Model) -> None:
 
 
 def money(m: Model) -> None:
-    """pick(c) => 3600 (cost - f) >= n (area between the cumulative prices at start and end + price(last) (billed - seconds))"""
+    """pick(c) => 3600 (cost - f) >= n area(c);
+    area(c) = price-seconds until the end - until the start + price(last) (billed - seconds)"""
     h = m.problem.step_s
     for s in m.use:
         for i, c in enumerate(m.choices[s[0]]):

@@ -25,9 +25,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """How a run is billed: at least `minimum_s`, in multiples of `unit_s`, or as the smallest of `blocks_s` that holds it.
+    """How a run is billed: at least `minimum_s`, in multiples of `unit_s`; or as the smallest of `blocks_s` to hold it.
 
-    What is billed beyond the run's end is priced at the run's last window. A run longer than the last block is not allowed.
+    What is billed beyond the run's end is priced at the run's last window. No run is longer than the last block.
     """
 
     minimum_s: int = 0

@@ -2,12 +2,12 @@
 
 A replaces B of the same phase in any run [s, e) of B when all of these hold:
 
-    [speed]      r(A) >= r(B) and l(A) / r(A) <= l(B) / r(B): after its start-up A trains r (d - l / r), so at least as much
-                 at every duration d. A then ends as early or earlier, and what follows has less to do.
+    [speed]      r(A) >= r(B) and l(A) / r(A) <= l(B) / r(B): after its start-up A trains r (d - l / r), so at least as
+                 much at every duration d. A then ends as early or earlier, and what follows has less to do.
     [windows]    A is available in every step in which B is, so a run of B fits into the windows of A.
     [price]      n(A) price(A, t) <= n(B) price(B, t) in all those steps, and f(A) <= f(B).
-    [billing]    A's bill is no longer than B's at every duration: the same terms, or a minimum no longer and a unit that
-                 divides B's, without blocks; a longest run no shorter.
+    [billing]    A's bill is no longer than B's at every duration: the same terms, or a minimum no longer and a unit
+                 that divides B's, without blocks; a longest run no shorter.
     [shorter]    A's last run may be shorter than B's: A's cost must not rise when a run gets shorter, see `monotone`.
     [carbon]     g(A) <= g(B); or carbon is only a last tie, and A is cheaper by at least a micro-USD in every second.
     [claims]     when phases may overlap in time: the same offer, no more nodes and no more power than B.
@@ -18,6 +18,7 @@ Of options that replace each other the first is kept: the relation is transitive
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +49,7 @@ def monotone(option: RunOption, step_s: int, horizon: int) -> bool:
     if not billing.blocks_s and step_s % billing.unit_s == 0 and billing.minimum_s <= step_s:
         return True
     return all(
-        one.price <= two.price
-        for stretch in stretches(option.windows, horizon)
-        for one, two in zip(stretch, stretch[1:], strict=False)
+        one.price <= two.price for stretch in stretches(option.windows, horizon) for one, two in pairwise(stretch)
     )
 
 
@@ -72,7 +71,11 @@ def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
     no_longer = np.array([[_no_longer(a, b) for b in terms] for a in terms])
     carbon_matters = problem.aim == "carbon" or problem.carbon_cap is not None
     alone = chain_order(problem.phases) is not None
-    order = np.lexsort((np.arange(len(options)), grams, delay, costs.astype(np.float64).sum(axis=1), -rate))
+    # those that can replace come before those they replace, as far as one order can say it
+    bill = np.array([(max(o.billing.minimum_s, *o.billing.blocks_s, 0), o.billing.unit_s) for o in options], np.int64)
+    highest = 2 * float(costs[costs < NEVER].max(initial=1))
+    total = np.where(costs < NEVER, costs, highest).sum(axis=1)
+    order = np.lexsort((np.arange(len(options)), bill[:, 1], bill[:, 0], setup, grams, delay, total, -rate))
     kept: list[int] = []
     for b in order:
         rivals = np.array(kept, np.int64)
@@ -93,7 +96,13 @@ def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
 
 
 def _replaces(
-    problem: Problem, options: list[RunOption], costs: NDArray[np.int64], a: int, b: int, carbon_matters: bool, alone: bool
+    problem: Problem,
+    options: list[RunOption],
+    costs: NDArray[np.int64],
+    a: int,
+    b: int,
+    carbon_matters: bool,
+    alone: bool,
 ) -> bool:
     there = costs[b] < NEVER
     if not (costs[a][there] <= costs[b][there]).all():
@@ -107,15 +116,14 @@ def _replaces(
 
 def _node_prices(problem: Problem, options: list[RunOption]) -> NDArray[np.int64]:
     """Nodes x price by option and period between edges of windows; NEVER where not available."""
-    edges = np.unique(
-        np.array([0, problem.horizon] + [edge for o in options for w in o.windows for edge in (w.start, w.end)], np.int64)
-    )
+    ends = [edge for option in options for w in option.windows for edge in (w.start, w.end)]
+    edges = np.unique(np.array([0, problem.horizon, *ends], np.int64))
     edges = edges[(edges >= 0) & (edges <= problem.horizon)]
     costs = np.full((len(options), len(edges) - 1), NEVER, np.int64)
     for row, option in zip(costs, options, strict=True):
         starts = np.searchsorted(edges, [max(w.start, 0) for w in option.windows])
-        ends = np.searchsorted(edges, [min(w.end, problem.horizon) for w in option.windows])
-        for window, start, end in zip(option.windows, starts, ends, strict=True):
+        stops = np.searchsorted(edges, [min(w.end, problem.horizon) for w in option.windows])
+        for window, start, end in zip(option.windows, starts, stops, strict=True):
             if start < end:
                 row[start:end] = option.nodes * window.price
     return costs

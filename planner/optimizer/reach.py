@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """Row k of most(k, t) for t = begin..end, with the run that ends last in it: its option (-1: none), start and end."""
+    """Row k of most(k, t) for t = begin..end, with the run that ends last: its option (-1: none), start and end."""
 
     begin: int
     work: Ints

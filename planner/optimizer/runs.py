@@ -10,6 +10,10 @@ from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Wi
 Stretch = tuple[Window, ...]  # contiguous windows, neighbours of one price merged
 
 
+class TimeUp(Exception):
+    """A search ran out of time or memory; what it knew before still holds."""
+
+
 def ceil_div(a: int, b: int) -> int:
     """a / b rounded up."""
     return -(-a // b)

@@ -1,9 +1,10 @@
-"""The entry of the optimizer: the simplest exact algorithm that fits the problem, checked before its answer is returned.
+"""The entry of the optimizer: the simplest exact algorithm that fits the problem, its answer checked.
 
     phases in a row, one run each         `chain`: dynamic program over time
     phases in a row, several runs each    `segments`: label setting under Lagrangian bounds, for cost and finish
-    everything else                       `direct`: CP-SAT on the model of `formulation`: phases side by side, the aim carbon with
-                                          several runs, a carbon cap that binds, bills that fall when a run gets longer
+    everything else                       `direct`: CP-SAT on the model of `formulation`: phases side by side, the aim
+                                          carbon with several runs, a carbon cap that binds, bills that fall when a
+                                          run gets longer
 
 Budget and carbon cap are left out first; when the best plan without them keeps them, it is the best plan.
 """
@@ -17,7 +18,7 @@ from dataclasses import replace
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.explain import reasons
-from planner.optimizer.problem import Aim, Problem, Run, Solution, Status
+from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.reach import earliest_finish
 from planner.optimizer.runs import chain_order
 from planner.optimizer.segments import best_segments, suited
@@ -46,6 +47,24 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     return solution
 
 
+def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str, Solution]]:
+    """The best plan on each accelerator family alone (all phases on it), by family; infeasible ones with the reason.
+
+    The families share the time: each gets an equal part of what is left.
+    """
+    stop_at = time.monotonic() + time_limit_s
+    families = sorted({option.family for option in problem.options})
+    found = []
+    for number, family in enumerate(families):
+        mine = replace(problem, options=tuple(option for option in problem.options if option.family == family))
+        part = (stop_at - time.monotonic()) / (len(families) - number)
+        solution = solve(mine, max(0.1, part))
+        index = [at for at, option in enumerate(problem.options) if option.family == family]
+        runs = tuple(replace(run, option=index[run.option]) for run in solution.runs)
+        found.append((family, replace(solution, runs=runs)))
+    return found
+
+
 class _Search:
     """One call of `solve`: its clock, and the best plan within the caps and the bound known so far."""
 
@@ -67,7 +86,9 @@ class _Search:
         return self.time_limit_s - self.elapsed_s()
 
     def so_far(self) -> Solution:
-        return Solution("unknown", bound=self.bound) if self.best is None else _bounded(self.problem, self.best, self.bound)
+        if self.best is None:
+            return Solution("unknown", bound=self.bound)
+        return _bounded(self.problem, self.best, self.bound)
 
     def why(self) -> tuple[str, ...]:
         def relaxed(problem: Problem) -> Solution:
@@ -164,7 +185,7 @@ class _Search:
         return self.direct()
 
     def soonest_within_budget(self, soonest: tuple[Run, ...]) -> Solution:
-        """Bisection on the finish: the cheapest plan that ends by a second only gets cheaper as that second gets later."""
+        """Bisection on the finish: the cheapest plan that ends by a second is no dearer when that second is later."""
         assert self.best is not None
         assert self.problem.budget is not None
         while self.bound < self.best.finish_s and self.left_s() > 0:
@@ -179,8 +200,8 @@ class _Search:
             self.told(runs, self.bound)
         runs, _ = self.cheapest(soonest, self.best.finish_s)
         found = _solution(self.problem, runs)
-        best = found if _within_caps(self.problem, found) and found.finish_s == self.best.finish_s else self.best
-        return _bounded(self.problem, best, self.bound)
+        same = _within_caps(self.problem, found) and found.finish_s == self.best.finish_s
+        return _bounded(self.problem, found if same else self.best, self.bound)
 
     def direct(self) -> Solution:
         """CP-SAT, from what is known."""
@@ -198,7 +219,9 @@ class _Search:
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:
     """The runs with their values, nothing proven."""
     cost, finish_s, carbon_g = evaluate(problem, runs)
-    return Solution("feasible", tuple(sorted(runs, key=lambda run: (run.start_s, run.option))), cost, finish_s, carbon_g)
+    return Solution(
+        "feasible", tuple(sorted(runs, key=lambda run: (run.start_s, run.option))), cost, finish_s, carbon_g
+    )
 
 
 def _bounded(problem: Problem, solution: Solution, bound: int | None) -> Solution:

@@ -83,7 +83,7 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     if run.words["recompute"] not in ("none", "selective", "full"):
         notes = (*notes, "recomputation unknown: the cheapest that fits")
     overlap = "overlap off" not in run.words["notes"].lower()
-    return Case(run, hardware, precision, fused, overlap, shape(model, s, B, lora(run)), decided(free, run, zero, group, fused), measured_step_s(run), (*assumed, *notes))
+    return Case(run, hardware, precision, fused, overlap, shape(model, s, B, lora(run)), decided(free, run, zero, group, fused, hardware.torus_axes > 1), measured_step_s(run), (*assumed, *notes))
 
 
 def hardware_has(hardware: Hardware, precision: str) -> bool:
@@ -123,7 +123,7 @@ def searched_layouts(run: Run, hardware: Hardware, given: dict[str, int | None],
     return free, ("degrees unknown: the best layout consistent with the row",)
 
 
-def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool) -> Degrees:
+def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool, torus: bool) -> Degrees:
     """The layouts crossed with what is open of ZeRO stage and recomputation."""
     wanted = run.words["recompute"]
     recomputes = (wanted,) if wanted in ("none", "selective", "full") else RECOMPUTE
@@ -137,8 +137,8 @@ def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool) 
                 free, z=one * stage, S=np.minimum(one * group, ranks) if group else ranks,
                 full=one * (recompute == "full"), selective=one * (recompute == "selective"), sp=(free.t > 1) * float(sequence_parallel),
             ))
-    if zero is None:  # unnamed FSDP: only in current software, beside neither tensor nor pipeline parallelism
-        parts = [take(part, np.nonzero((np.asarray(part.z) < 3) | (fused & (np.asarray(part.p * part.t) == 1)))[0]) for part in parts]
+    if zero is None:  # unnamed FSDP: only in current software, without a pipeline, and beside tensor parallelism only on a torus
+        parts = [take(part, np.nonzero((np.asarray(part.z) < 3) | (fused & (np.asarray(part.p * (1 if torus else part.t)) == 1)))[0]) for part in parts]
     return Degrees(**{field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts]) for field in fields(Degrees)})
 
 

@@ -22,14 +22,16 @@ class LayerTime:
     elementwise_backward: Number
 
 
-def matmul_time(M: Number, K: Number, N: Number, R: Number, w: Number, W: Number, roofline: Number) -> Number:
-    """Seconds of an (M, K) by (K, N) product at R FLOP/s, with w-byte operands and a 2-byte result at W bytes/s.
+def matmul_time(M: Number, K: Number, N: Number, R: Number, w: Number, machine: Machine) -> Number:
+    """Seconds of an (M, K) by (K, N) product at R FLOP/s, with w-byte operands and a 2-byte result.
 
     Roofline (Williams et al. 2009, doi:10.1145/1498765.1498785) with a soft knee: of the memory time, the share
-    `roofline` adds to the arithmetic time 2 M K N / R. The rate so grows smoothly with arithmetic intensity,
-    R I / (I + roofline R / W).
+    `roofline` adds to the arithmetic time 2 M K N / R, so the rate grows smoothly with arithmetic intensity. The result is
+    computed in waves of tiles, one tile per core; the last wave is partly idle, `wave` results on average (NVIDIA, "Matrix
+    Multiplication Background User's Guide", section 4.2).
     """
-    return 2.0 * M * K * N / R + roofline * (w * (M * K + K * N) + 2.0 * M * N) / W
+    X = w * (M * K + K * N) + 2.0 * M * N
+    return 2.0 * K * (M * N + machine.wave) / R + machine.roofline * X / machine.W
 
 
 def tokens(shape: Shape, degrees: Degrees) -> Number:
@@ -45,12 +47,12 @@ def linear_time(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
     """
     n, t = tokens(shape, degrees), degrees.t
     qkv = (shape.a / t + 2.0 * np.maximum(shape.k / t, 1.0)) * shape.d
-    w, R, W, rho = machine.bytes_operand, machine.G, machine.W, machine.roofline
+    w, R = machine.bytes_operand, machine.G
     return (
-        matmul_time(n, shape.h, qkv, R, w, W, rho)
-        + matmul_time(n, shape.a * shape.d / t, shape.h, R, w, W, rho)
-        + matmul_time(n, shape.h, (shape.g - 1.0) * shape.f / t, R, w, W, rho)
-        + matmul_time(n, shape.f / t, shape.h, R, w, W, rho)
+        matmul_time(n, shape.h, qkv, R, w, machine)
+        + matmul_time(n, shape.a * shape.d / t, shape.h, R, w, machine)
+        + matmul_time(n, shape.h, (shape.g - 1.0) * shape.f / t, R, w, machine)
+        + matmul_time(n, shape.f / t, shape.h, R, w, machine)
     )
 
 
@@ -80,7 +82,8 @@ def elementwise_bytes(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     Counted from Korthikanti et al. (arXiv:2205.05198), section 4.1: a norm reads and writes 4 h bytes a token, a residual
     addition 6 h, dropout 5 h; a gated activation reads 4 f and writes 2 f, GELU 4 f in all. Sequence parallelism divides
     what lies outside the tensor-parallel region by t. Quantising reads 2 bytes and writes 2 of 1 byte (Transformer
-    Engine keeps a transpose) for each input of a linear layer.
+    Engine keeps a transpose) for each input of a linear layer. Low-rank adapters read and drop out their input (7 bytes
+    a value) and are added to the output (6), `adapters` times that with their small products.
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
@@ -88,8 +91,11 @@ def elementwise_bytes(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     outside = norms + 12.0 * shape.h + np.where(machine.fused > 0, 0.0, 10.0 * shape.h)
     gated = shape.g - 2.0
     inside = (4.0 + 2.0 * gated) * shape.f + 4.0 * (shape.a + shape.k) * shape.d
+    inputs = 2.0 * shape.h + shape.a * shape.d + shape.f
+    outputs = (shape.a + 2.0 * shape.k) * shape.d + 2.0 * shape.h + (shape.g - 1.0) * shape.f
+    adapters = machine.adapters * shape.lora * (7.0 * inputs + 6.0 * outputs) / t
     cast = machine.cast * 4.0 * (2.0 * shape.h + (shape.a * shape.d + shape.f) / t)
-    return n * (outside / split + inside / t + cast)
+    return n * (outside / split + inside / t + adapters + cast)
 
 
 def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
@@ -119,7 +125,7 @@ def loss_time(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
     four times (Korthikanti et al., arXiv:2205.05198, section 4.3).
     """
     n, t = tokens(shape, degrees), degrees.t
-    product = matmul_time(n, shape.h, shape.V / t, machine.U, 2.0, machine.W, machine.roofline)
+    product = matmul_time(n, shape.h, shape.V / t, machine.U, 2.0, machine)
     return (1.0 + (2.0 - shape.lora) * machine.backward) * product + 16.0 * n * shape.V / t / machine.E + 12.0 * n * shape.h / machine.E
 
 

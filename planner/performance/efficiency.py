@@ -28,6 +28,8 @@ MEANING = {
     "expected_error": ("1", "median absolute step-time error of the family's published runs, sources left out in turn"),
     "power": ("1", "exponent of the matrix rate in the power limit: chips slow down to stay within it"),
     "backward": ("1", "time of a backward product over that of the forward one of the same size"),
+    "wave": ("1", "results of a matrix multiply for which the last wave of tiles idles"),
+    "adapters": ("1", "time of low-rank adapters over that of their memory traffic beside every linear layer"),
     "head_size": ("1", "head size at which attention reaches half of its asymptotic rate"),
     "launch": ("s", "shortest time of one layer's forward pass: its kernels must be launched one by one"),
     "roofline": ("1", "share of a matrix multiply's memory traffic that its arithmetic does not hide"),

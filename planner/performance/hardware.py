@@ -81,6 +81,8 @@ class Machine:
     straggler: Number
     backward: Number
     head_size: Number
+    wave: Number
+    adapters: Number
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
     reserve: Number  # bytes
@@ -128,7 +130,7 @@ def of_accelerator(
         name=name or accelerator.id, accelerator=accelerator.id, family=accelerator.family, accelerators_per_node=per_node,
         memory_gib=accelerator.memory_gb, memory_bandwidth=(accelerator.memory_bw_gbs or 1000.0) * 1e9,
         peak_16bit=half, peak_8bit=tera(accelerator.fp8_tflops), peak_int8=tera(accelerator.int8_tops) or tera(accelerator.fp8_tflops),
-        peak_4bit=tera(accelerator.fp4_tflops), peak_32bit=tera(accelerator.tf32_tflops) or tera(accelerator.fp32_tflops) or half / 4.0,
+        peak_4bit=tera(accelerator.fp4_tflops), peak_32bit=tera(accelerator.fp32_tflops) or half / 16.0,
         scale_up=links, domain=domain, scale_out=gbps * 1e9 / 8.0, torus_axes=axes,
         mesh=accelerator.topology.endswith("-mesh") and accelerator.topology != "nvlink-mesh",
         watts=accelerator.tdp_w or 0.0,
@@ -174,7 +176,7 @@ def machine(
         axes=float(hardware.torus_axes), mesh=float(hardware.mesh), alpha1=one("latency_up"), alpha3=one("latency_out"),
         roofline=one("roofline"), tensor_exposed=one("tensor_exposed") if overlap else 1.0, pipeline_exposed=one("pipeline_exposed"),
         data_overlap=one("data_overlap") * overlap, data_floor=one("data_floor"), launch=one("launch"), step=one("step"),
-        straggler=one("straggler"), backward=one("backward"), head_size=one("head_size"), fused=float(fused), memory=hardware.memory_gib * GIB, reserve=one("reserve"),
+        straggler=one("straggler"), backward=one("backward"), head_size=one("head_size"), wave=one("wave"), adapters=one("adapters"), fused=float(fused), memory=hardware.memory_gib * GIB, reserve=one("reserve"),
     )
 
 

@@ -35,6 +35,11 @@ class Layout:
         """Accelerators the layout uses."""
         return self.tp * self.pp * self.cp * self.dp
 
+    def __str__(self) -> str:
+        degrees = [("TP", self.tp), ("PP", self.pp), ("VP", self.vp), ("CP", self.cp), ("DP", self.dp), ("EP", self.ep)]
+        split = " ".join(f"{name}{value}" for name, value in degrees if value > 1 or name in ("TP", "PP", "DP"))
+        return f"{split} micro-batch {self.micro_batch} ZeRO-{self.zero} recompute {self.recompute}"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as in a plan or an estimate."""
         return asdict(self)

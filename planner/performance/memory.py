@@ -47,7 +47,8 @@ def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     inside = (2.0 * shape.a * shape.d + 2.0 * shape.g * shape.f) / t
     scores = np.where((machine.fused > 0) | (degrees.selective > 0), 0.0, 5.0 * shape.a * shape.s / t)
     saved = np.where((machine.fused > 0) & (degrees.selective > 0), 4.0 * shape.h / split + 2.0 * shape.f / t, 0.0)
-    return n * (outside / split + qkv + inside + scores - saved)
+    size = np.maximum(machine.bytes_operand, 2.0) / 2.0
+    return size * n * (outside / split + qkv + inside + scores - saved)
 
 
 def checkpoint(shape: Shape, degrees: Degrees) -> Number:
@@ -60,7 +61,7 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
 
     Weights 2 bytes, gradients 2 (4 in software from before FlashAttention), Adam in 32 bits 12 (weight and two moments), each divided by the shard group from ZeRO
     stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. FSDP also holds two whole layers while it gathers them.
-    Frozen weights (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
+    Logits are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
     """
     Psi = stage_parameters(shape, degrees.t, degrees.p, degrees.v)
     trained = 1.0 - shape.lora
@@ -73,7 +74,7 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     working = np.where(degrees.full > 0, whole, 0.0)
     n = tokens(shape, degrees)
     activations = in_flight(degrees.p, degrees.v, m) * ell * kept + working
-    logits = 8.0 * n * shape.V / degrees.t
+    logits = 6.0 * n * shape.V / degrees.t
     first_only = np.where(degrees.p > 1, np.maximum(logits - (activations - ell * kept), 0.0), logits)
     return MemoryUse(
         weights=w * Psi / z3,

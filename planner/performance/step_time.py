@@ -39,6 +39,11 @@ class StepTime:
         return sum((getattr(self, part.name) for part in fields(self)), start=0.0)
 
 
+def width(machine: Machine) -> Number:
+    """Bytes of one activation or gradient on the wire: 2, or 4 when training in 32 bits."""
+    return np.maximum(machine.bytes_operand, 2.0)
+
+
 def tensor_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
     """Seconds of tensor-parallel communication of one layer, one direction, one micro-batch, all of it.
 
@@ -46,7 +51,7 @@ def tensor_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number)
     sequence parallelism the same bytes as all-gathers and reduce-scatters: Korthikanti et al. (arXiv:2205.05198), 4.2.2.
     """
     links = path(machine, degrees.t, np.ones_like(degrees.t), total)
-    X = 2.0 * tokens(shape, degrees) * shape.h
+    X = width(machine) * tokens(shape, degrees) * shape.h
     return (2.0 - shape.parallel) * reduce_time(X, degrees.t, links.x, links.alpha)
 
 
@@ -56,7 +61,7 @@ def context_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number
     Ring attention (Liu et al. 2023, arXiv:2310.01889), section 3: c - 1 sends of one rank's keys and values.
     """
     links = path(machine, degrees.c, degrees.t, total)
-    X = 4.0 * tokens(shape, degrees) * np.maximum(shape.k / degrees.t, 1.0) * shape.d
+    X = 2.0 * width(machine) * tokens(shape, degrees) * np.maximum(shape.k / degrees.t, 1.0) * shape.d
     return np.where(degrees.c > 1, (degrees.c - 1.0) * send_time(X, links.x, machine.alpha1), 0.0)
 
 
@@ -66,7 +71,7 @@ def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Numbe
     Megatron SC21 (arXiv:2104.04473), sections 3.2 and 4.1 (scatter/gather optimisation: each of t ranks sends 1/t).
     """
     links = path(machine, degrees.p, degrees.t * degrees.c * degrees.D, total)
-    X = 2.0 * tokens(shape, degrees) * shape.h / degrees.t
+    X = width(machine) * tokens(shape, degrees) * shape.h / degrees.t
     return np.where(degrees.p > 1, 2.0 * degrees.v * send_time(X, links.x, machine.alpha3), 0.0)
 
 
@@ -79,7 +84,7 @@ def data_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number, m
     parameters pay the ring's latency (Megatron Core, DistributedDataParallelConfig). With hybrid sharding the shards are then all-reduced between groups.
     """
     n = degrees.D * degrees.c
-    Psi = 2.0 * stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    Psi = width(machine) * stage_parameters(shape, degrees.t, degrees.p, degrees.v)
     trained = 1.0 - shape.lora
     S = np.minimum(degrees.S, n)
     group = path(machine, S, degrees.t, total)

@@ -64,7 +64,10 @@ def duration(span: timedelta) -> str:
 
 
 def layout(degrees: Mapping[str, Any]) -> str:
-    """A layout in short: 'TP8 PP4 DP24 mb1 selective ZeRO-1'; degrees of 1 are left out except TP, PP and DP."""
+    """A layout in short: 'TP8 PP4 DP24 mb1 selective ZeRO-1'; degrees of 1 are left out except TP, PP and DP.
+
+    A layout without degrees (a measured run) is what its "text" says.
+    """
     parts = [
         f"{key.upper()}{degrees[key]}"
         for key in ("tp", "pp", "vp", "dp", "cp", "ep")
@@ -76,7 +79,7 @@ def layout(degrees: Mapping[str, Any]) -> str:
         parts.append("no recompute" if degrees["recompute"] == "none" else clean(str(degrees["recompute"])))
     if degrees.get("zero"):
         parts.append(f"ZeRO-{degrees['zero']}")
-    return " ".join(parts)
+    return " ".join(parts) or clean(str(degrees.get("text", "")))
 
 
 def words(name: str) -> str:

@@ -60,15 +60,16 @@ def _sections(plan: Plan) -> Iterable[str]:
         FULL_PX,
     )
     yield _chart_card(
-        plan, "Cost by part", charts.cost_chart, tables.costs(plan), "Everything paid for until the end of the plan."
-    )
-    yield _chart_card(
         plan,
         "The same work on other accelerators",
         charts.alternatives_chart,
         tables.alternatives(plan),
         "The cheapest plan on each accelerator, within the same limits.",
+        FULL_PX,
         drawn=any(other.cost_usd is not None for other in plan.alternatives),
+    )
+    yield _chart_card(
+        plan, "Cost by part", charts.cost_chart, tables.costs(plan), "Everything paid for until the end of the plan."
     )
     yield _chart_card(plan, "Step time", charts.step_time_chart, tables.step_times(plan), _step_caption(plan))
     yield _chart_card(
@@ -78,10 +79,10 @@ def _sections(plan: Plan) -> Iterable[str]:
         tables.memory(plan),
         "By part, for the costliest runs; an upright tick is the capacity, where the plan states it.",
     )
-    yield _table_card("What to buy", tables.purchases(plan), "What is paid for, whether used or not.")
-    yield _table_card("Prices and availability", tables.offers(plan), "What the plan relies on; check before signing.")
     why = "Ways to run a phase that a limit, the law or physics ruled out."
     yield _table_card("Options refused", tables.refused(plan), why, "half")
+    yield _table_card("What to buy", tables.purchases(plan), "What is paid for, whether used or not.")
+    yield _table_card("Prices and availability", tables.offers(plan), "What the plan relies on; check before signing.")
     yield "</main>\n"
     yield _footer(plan)
 

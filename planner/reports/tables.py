@@ -109,14 +109,14 @@ def alternatives(plan: Plan) -> Table:
     """The cheapest plan on every other accelerator, or why there is none."""
     rows = []
     for other in sorted(plan.alternatives, key=lambda other: (other.cost_usd is None, other.cost_usd or 0.0)):
-        size = f"\n{other.nodes:,} nodes, {other.accelerators:,} accelerators" if other.nodes else ""
-        offer = clean(other.offer) + size if other.offer else "-"
-        if other.cost_usd is None:
-            rows.append((clean(other.accelerator), offer, "-", clean(other.reason) or "no plan"))
-            continue
-        cost = f"{usd_exact(other.cost_usd)}\n{facts.difference(plan, other.cost_usd)}".rstrip()
-        rows.append((clean(other.accelerator), offer, cost, day(other.finish) if other.finish else "-"))
-    return _table(("Accelerator", "Offer", "Cost, difference", "Ready (UTC), or why not"), rows, {2})
+        nodes = f"{other.nodes:,}\n{other.accelerators:,} accelerators" if other.nodes else "-"
+        cost = difference = "-"
+        ready = clean(other.reason) or "no plan"
+        if other.cost_usd is not None:
+            cost, difference = usd_exact(other.cost_usd), facts.difference(plan, other.cost_usd) or "-"
+            ready = day(other.finish) if other.finish else "-"
+        rows.append((clean(other.accelerator), clean(other.offer) or "-", nodes, cost, difference, ready))
+    return _table(("Accelerator", "Offer", "Nodes", "Cost", "Difference", "Ready (UTC), or why not"), rows, {3, 4}, {2})
 
 
 def offers(plan: Plan) -> Table:

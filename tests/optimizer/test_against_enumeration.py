@@ -53,7 +53,8 @@ def ways(problem: Problem, p: int) -> Iterator[tuple[int, int, int, int, tuple[R
     phase, h = problem.phases[p], problem.step_s
     last_step = problem.horizon if phase.late_cost else min(phase.deadline, problem.horizon)
     options = [
-        (i, o) for i, o in enumerate(problem.options)
+        (i, o)
+        for i, o in enumerate(problem.options)
         if o.phase == p and (problem.max_nodes is None or o.nodes <= problem.max_nodes)
     ]
 
@@ -72,7 +73,8 @@ def ways(problem: Problem, p: int) -> Iterator[tuple[int, int, int, int, tuple[R
                 if paid is not None:
                     late = phase.late_cost * max(0, math.ceil(end_s / h) - phase.deadline)
                     every = (*runs, Run(i, start * h, end_s))
-                    yield every[0].start_s, end_s, cost + paid + late, carbon + carbon_of(option, end_s - start * h), every
+                    emitted = carbon + carbon_of(option, end_s - start * h)
+                    yield every[0].start_s, end_s, cost + paid + late, emitted, every
             if segments > 1:
                 for end in range(start + 1, last_step + 1):
                     work = option.rate * (end - start) - option.loss
@@ -147,7 +149,13 @@ def random_problem(seed: int, kind: str) -> Problem:
     """A small problem with every feature of the class, mixed at random."""
     rng = random.Random(f"{kind} {seed}")
     step_s = rng.choice([4, 6, 10])
-    phases = {"single": 1, "chain": rng.choice([2, 2, 3]), "segments": 1, "segments chain": 2, "graph": rng.choice([2, 3])}[kind]
+    phases = {
+        "single": 1,
+        "chain": rng.choice([2, 2, 3]),
+        "segments": 1,
+        "segments chain": 2,
+        "graph": rng.choice([2, 3]),
+    }[kind]
     horizon = {"single": 12, "chain": 10, "segments": 8, "segments chain": 8, "graph": 7}[kind]
     segments = rng.choice([2, 2, 3]) if kind == "segments" else 2 if kind == "segments chain" else 1
     tasks, options = [], []
@@ -158,7 +166,12 @@ def random_problem(seed: int, kind: str) -> Problem:
             after = (0,) if p and rng.random() < 0.3 else ()
         tasks.append(
             PhaseTask(
-                f"p{p}", rng.randint(15, 60 if phases == 1 else 35), rng.choice([0, 0, 1, 2]), deadline, segments, after,
+                f"p{p}",
+                rng.randint(15, 60 if phases == 1 else 35),
+                rng.choice([0, 0, 1, 2]),
+                deadline,
+                segments,
+                after,
                 rng.choice([0, 0, 1, 30, 200]) if kind != "graph" else rng.choice([0, 50]),
             )
         )
@@ -191,8 +204,17 @@ def random_option(rng: random.Random, p: int, horizon: int, step_s: int, kind: s
         + [Billing(blocks_s=(2 * step_s, 3 * step_s + 1, 6 * step_s))]
     )
     return RunOption(
-        f"o{rng.randint(0, 10**6)}", p, nodes, rng.randint(3, 9) * nodes, rng.choice([0, 0, 1, 5, 12]), tuple(windows), billing,
-        rng.choice([0, 0, 3, 20]), rng.randint(0, 5) * nodes, rng.choice("ab"), rng.choice(["", "x", "y"]) if kind == "graph" else "",
+        f"o{rng.randint(0, 10**6)}",
+        p,
+        nodes,
+        rng.randint(3, 9) * nodes,
+        rng.choice([0, 0, 1, 5, 12]),
+        tuple(windows),
+        billing,
+        rng.choice([0, 0, 3, 20]),
+        rng.randint(0, 5) * nodes,
+        rng.choice("ab"),
+        rng.choice(["", "x", "y"]) if kind == "graph" else "",
     )
 
 

@@ -63,6 +63,7 @@ def test_an_instant_shows_its_time_only_when_it_is_not_midnight() -> None:
          "TP8 PP4 DP24 mb1 selective ZeRO-1"),
         ({"tp": 1, "pp": 1, "dp": 8, "zero": 3, "recompute": "none"}, "TP1 PP1 DP8 no recompute ZeRO-3"),
         ({"tp": 2, "pp": 2, "vp": 4, "dp": 2, "cp": 2, "ep": 8, "zero": 0}, "TP2 PP2 VP4 DP2 CP2 EP8"),
+        ({"text": "as measured"}, "as measured"),
         ({}, ""),
     ],
 )  # fmt: skip

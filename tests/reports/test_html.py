@@ -100,8 +100,8 @@ def test_the_answer_is_the_heading(pages: dict[str, str]) -> None:
 def test_one_run_has_all_five_charts(pages: dict[str, str]) -> None:
     page = Page(pages["one run"])
     assert page.text("h2") == [
-        "Know before you sign", "What to run", "Schedule", "Cost by part", "The same work on other accelerators",
-        "Step time", "Memory of one accelerator", "What to buy", "Prices and availability", "Options refused",
+        "Know before you sign", "What to run", "Schedule", "The same work on other accelerators", "Cost by part",
+        "Step time", "Memory of one accelerator", "Options refused", "What to buy", "Prices and availability",
     ]  # fmt: skip
     assert page.tags["details"] == 5
 
@@ -110,7 +110,7 @@ def test_tables_hold_the_numbers(pages: dict[str, str]) -> None:
     cells = Page(pages["one run"]).text("span")
     for cell in ("12,107,612 USD", "12.310", "38.60", "74.50", "2027-04-15 00:00", "41.2 %"):
         assert cell in cells
-    assert "13,410,000 USD\n+10.8 %" in cells
+    assert "+10.8 %" in cells
     assert "64.40 USD a node-hour, priced 2026-10-12" in cells
     assert "default: at most 512 nodes on demand per region" in cells
 

@@ -1,0 +1,9 @@
+"""Run every benchmark."""
+
+from __future__ import annotations
+
+from benchmarks import bench_optimizer, bench_plan
+
+for bench in (bench_plan, bench_optimizer):
+    print(f"== {bench.__name__.removeprefix('benchmarks.')}: {(bench.__doc__ or '').splitlines()[0]}")
+    bench.main()

@@ -1,0 +1,92 @@
+"""`planner estimate`: one model on one slice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hardware_catalog.errors import InputError, Problem
+from planner.cli.inputs import AsJson, CatalogPath
+
+if TYPE_CHECKING:
+    from planner.performance.estimate import Estimate
+
+DEFAULT_BATCH_TOKENS = 4_194_304  # the 4 Mi tokens that LLaMA and most since were trained with
+
+
+def estimate(
+    model: Annotated[str, typer.Option(help="Bundled model, YAML file, or Hugging Face config.json.", show_default=False)],
+    accelerator: Annotated[str, typer.Option(help="Accelerator of the catalog, or an instance type as provider/name.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="Number of accelerators.", show_default=False)],
+    seq_len: Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")] = 4096,
+    global_batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a global batch; 4 Mi tokens when left out.")] = None,
+    micro_batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a micro-batch.")] = None,
+    precision: Annotated[str, typer.Option(help="bf16, fp16, fp8 or fp32.")] = "bf16",
+    tp: Annotated[int | None, typer.Option(min=1, help="Tensor-parallel degree.")] = None,
+    pp: Annotated[int | None, typer.Option(min=1, help="Pipeline stages.")] = None,
+    vp: Annotated[int | None, typer.Option(min=1, help="Chunks of layers per stage (interleaving).")] = None,
+    cp: Annotated[int | None, typer.Option(min=1, help="Context-parallel degree.")] = None,
+    ep: Annotated[int | None, typer.Option(min=1, help="Expert-parallel degree.")] = None,
+    zero: Annotated[int | None, typer.Option(help="ZeRO stage; 3 is FSDP.")] = None,
+    recompute: Annotated[str | None, typer.Option(help="none, selective or full.")] = None,
+    lora: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    catalog: CatalogPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Step time, memory and utilisation of a model on a slice; degrees left out are searched."""
+    from hardware_catalog.catalog import load
+    from planner.architecture import model as model_named
+    from planner.performance.estimate import estimate as estimate_of
+    from planner.performance.goodput import goodput
+    from planner.performance.hardware import hardware, hardware_of_accelerator
+
+    data = load(catalog)
+    machine = hardware(data, accelerator) if "/" in accelerator else hardware_of_accelerator(data, accelerator)
+    spec = model_named(model)
+    batch = global_batch or max(DEFAULT_BATCH_TOKENS // seq_len, 1)
+    per_node = machine.accelerators_per_node
+    if count > per_node and count % per_node:
+        raise InputError(Problem(f"{count} accelerators are not whole nodes of {per_node}", field="count"))
+    found = estimate_of(
+        spec, machine, count, seq_len, batch, precision,
+        tp=tp, pp=pp, vp=vp, cp=cp, ep=ep, micro_batch=micro_batch, zero=zero, recompute=recompute, lora=lora,
+    )
+    share = goodput(
+        nodes=max(count // per_node, 1), purchase_option="on_demand", accelerator=data.accelerators[machine.accelerator],
+        accelerators_per_node=min(per_node, count), parameters=spec.parameters,
+    )
+    if as_json:
+        document: dict[str, Any] = found.as_json() | {"goodput": share.fraction, "global_batch_sequences": batch}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    else:
+        show(f"{spec.name} on {count} {accelerator}", found, share.fraction)
+
+
+def show(title: str, found: Estimate, goodput: float) -> None:
+    """Print an estimate with its breakdowns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if found.layout is None:
+        console.print(f"{title}: {found.binds}")
+        return
+    console.print(f"{title}, {found.layout}")
+    if not found.fits:
+        console.print(f"does not fit: {found.short_by_gib:.1f} GiB short on the fullest accelerator")
+    error = f" (published runs of this family: within {found.expected_error:.0%} in half the cases)" if found.expected_error else ""
+    console.print(f"step {found.step_time_s:.3f} s{error}; {found.tokens_per_second:,.0f} tokens/s, "
+                  f"{found.tokens_per_second_per_accelerator:,.0f} per accelerator")
+    console.print(f"MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, goodput {goodput:.1%}; most time: {found.binds}")
+    table = Table("step time", "s", "share")
+    for name, seconds in found.breakdown_s.items():
+        if seconds > 0:
+            table.add_row(name.replace("_", " "), f"{seconds:.3f}", f"{seconds / found.step_time_s:.1%}")
+    console.print(table)
+    memory = Table("memory", "GiB")
+    for name, size in found.memory_gib.items():
+        memory.add_row(name, f"{size:.1f}")
+    console.print(memory)

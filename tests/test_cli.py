@@ -1,0 +1,112 @@
+"""The command line as a user meets it: every example runs, bad input is one clear message, exit codes hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from planner.cli import EXIT_BAD_INPUT, EXIT_INFEASIBLE
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def planner(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from planner.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+
+
+def test_help_names_every_verb():
+    shown = planner("--help").stdout
+    for verb in ("plan", "options", "estimate", "verify", "validate", "calibrate", "catalog", "serve"):
+        assert verb in shown
+
+
+def test_plan_writes_json_page_and_one_screen_and_verify_is_clean(tmp_path):
+    made = planner("plan", EXAMPLES / "fine-tune-7b.yaml", "-o", tmp_path / "plan.json", "--html", tmp_path / "plan.html")
+    assert made.returncode == 0, made.stderr
+    assert "Rent 1 node" in made.stdout
+    assert "<svg" in (tmp_path / "plan.html").read_text()
+    checked = planner("verify", tmp_path / "plan.json", "--json")
+    assert checked.returncode == 0
+    assert json.loads(checked.stdout) == {"violations": []}
+
+
+def test_json_goes_alone_to_standard_output():
+    made = planner("plan", EXAMPLES / "fine-tune-7b.yaml", "--json")
+    plan = json.loads(made.stdout)
+    assert plan["status"] == "optimal"
+    assert plan["cost_usd"] == plan["bound_usd"]
+
+
+def test_a_tampered_plan_does_not_verify(tmp_path):
+    planner("plan", EXAMPLES / "fine-tune-7b.yaml", "-o", tmp_path / "plan.json")
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    plan["cost_usd"] = plan["bound_usd"] = plan["cost_usd"] / 2
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert planner("verify", tmp_path / "plan.json").returncode == EXIT_INFEASIBLE
+
+
+def test_an_infeasible_workload_exits_3_with_reasons(tmp_path):
+    text = (EXAMPLES / "llama-3-70b.yaml").read_text().replace("deadline: 2027-08-01", "deadline: 2026-12-03")
+    (tmp_path / "workload.yaml").write_text(text)
+    made = planner("plan", tmp_path / "workload.yaml")
+    assert made.returncode == EXIT_INFEASIBLE
+    assert "too slow" in made.stdout
+
+
+def test_options_say_why_offers_were_refused():
+    shown = planner("options", EXAMPLES / "china-13b-2023.yaml", "--why", "pretrain")
+    assert shown.returncode == 0
+    assert "export rule" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["plan", "nowhere.yaml"], "no such file"),
+        (["plan", "examples"], "directory"),
+        (["plan", "examples/llama-3-70b.yaml", "--only-quotes"], "--quotes"),
+        (["plan", "examples/llama-3-70b.yaml", "--quotes", "nowhere.csv"], "nowhere.csv"),
+        (["plan", "examples/llama-3-70b.yaml", "--catalog", "nowhere"], "nowhere"),
+        (["plan", "examples/llama-3-70b.yaml", "--time-limit", "0"], "--time-limit"),
+        (["plan", "examples/llama-3-70b.yaml", "-o", "nowhere/plan.json"], "nowhere/plan.json"),
+        (["options", "examples/llama-3-70b.yaml", "--why", "pretrian"], "did you mean 'pretrain'"),
+        (["verify", "examples/llama-3-70b.yaml"], "llama-3-70b.yaml"),
+        (["estimate", "--model", "lama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64"], "did you mean 'llama-3-70b'"),
+        (["estimate", "--model", "llama-3-70b", "--accelerator", "h100-smx5-80", "--count", "64"], "did you mean 'h100-sxm5-80'"),
+        (["estimate", "--model", "llama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64", "--tp", "7"], "7"),
+        (["validate", "examples/llama-3-70b.yaml"], "llama-3-70b.yaml"),
+        (["catalog", "show", "h100-smx5-80"], "did you mean 'h100-sxm5-80'"),
+        (["catalog", "export-check", "--accelerator", "a100", "--destination", "CN", "--on", "2023-03-01"], "a100"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, says):
+    made = planner(*arguments)
+    assert made.returncode == EXIT_BAD_INPUT
+    assert says in made.stderr
+    assert "Traceback" not in made.stderr
+    assert made.stdout == ""
+
+
+def test_export_check_follows_the_contract():
+    made = planner(
+        "catalog", "export-check", "--accelerator", "a100-sxm4-80", "--destination", "CN", "--hq", "CN",
+        "--on", "2023-03-01", "--json",
+    )
+    decision = json.loads(made.stdout)["decisions"][0]
+    assert decision["status"] == "LICENCE_DENIAL"
+    assert {"status", "rule", "basis", "source", "extrapolated"} <= decision.keys()
+
+
+def test_estimate_follows_the_contract():
+    made = planner("estimate", "--model", "llama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "512", "--json")
+    document = json.loads(made.stdout)
+    assert document["fits"] is True
+    assert sum(document["breakdown_s"].values()) == pytest.approx(document["step_time_s"])
+    memory = document["memory_gib"]
+    assert sum(memory.values()) - memory["total"] == pytest.approx(memory["total"])
