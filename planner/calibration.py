@@ -31,19 +31,49 @@ from planner.performance.step_time import step_time
 
 Array = NDArray[np.float64]
 SPREAD = {  # log standard deviation of a family's constant around the shared one: guesses
-    "matmul": 0.15, "matmul_8bit": 0.15, "matmul_4bit": 0.15, "attention": 0.3, "memory": 0.25, "scale_up": 0.3,
-    "scale_out": 0.3, "tensor_exposed": 0.5,
+    "matmul": 0.15,
+    "matmul_8bit": 0.15,
+    "matmul_4bit": 0.15,
+    "attention": 0.3,
+    "memory": 0.25,
+    "scale_up": 0.3,
+    "scale_out": 0.3,
+    "tensor_exposed": 0.5,
 }
 SHARED = {  # log standard deviation of a shared constant around its prior: guesses
-    **dict.fromkeys(SPREAD, 0.3), "roofline": 0.5, "data_overlap": 0.3, "data_floor": 0.5, "pipeline_exposed": 0.5,
-    "step": 0.4, "wave": 0.5, "adapters": 0.5, "latency_up": 0.5, "launch": 0.5, "power": 0.3, "backward": 0.1, "head_size": 0.7, "latency_out": 0.7, "straggler": 0.7,
+    **dict.fromkeys(SPREAD, 0.3),
+    "roofline": 0.3,
+    "data_overlap": 0.3,
+    "data_floor": 0.5,
+    "pipeline_exposed": 0.5,
+    "step": 0.4,
+    "depth": 0.5,
+    "adapters": 0.5,
+    "latency_up": 0.5,
+    "launch": 0.5,
+    "power": 0.3,
+    "backward": 0.1,
+    "head_size": 0.7,
+    "latency_out": 0.7,
+    "straggler": 0.7,
 }
-AT_MOST_ONE = ("matmul", "matmul_8bit", "matmul_4bit", "attention", "memory", "scale_up", "scale_out", "tensor_exposed",
-               "data_overlap", "data_floor", "pipeline_exposed")
+AT_MOST_ONE = (
+    "matmul",
+    "matmul_8bit",
+    "matmul_4bit",
+    "attention",
+    "memory",
+    "scale_up",
+    "scale_out",
+    "tensor_exposed",
+    "data_overlap",
+    "data_floor",
+    "pipeline_exposed",
+)
 CAP = 0.97  # no constant of AT_MOST_ONE exceeds it
 FEWEST_ROWS = 5  # of a family, for an expected error of its own
 NOISE = 0.05  # log standard deviation of a published step time (runs.md, section 4: 2 to 10 %)
-OUTLIER = 2.0  # scale of the Cauchy distribution in those
+OUTLIER = 1.2  # scale of the Cauchy distribution in those
 CROWDING = 0.3  # a row of a source of n rows weighs n to minus this
 DISTRUST = 0.2  # weight of rows whose notes say low trust or low weight
 
@@ -65,7 +95,8 @@ class Fit:
 class Calibration:
     """Fitted constants, the runs they were fitted on, and errors (predicted / measured - 1) of those runs.
 
-    `held_out` are the errors by constants fitted without the run's source, `unseen` without its family; empty when not asked.
+    `held_out` are the errors by constants fitted without the run's source, `unseen` without its family; empty when not
+    asked.
     """
 
     constants: Efficiency
@@ -75,11 +106,15 @@ class Calibration:
     unseen: Array
 
 
-def calibrated(paths: Sequence[Path], catalog: Catalog, cross_validate: bool = True, prior: Efficiency | None = None) -> Calibration:
+def calibrated(
+    paths: Sequence[Path], catalog: Catalog, cross_validate: bool = True, prior: Efficiency | None = None
+) -> Calibration:
     """Constants fitted on every row of some files that can be modelled; raises InputError for malformed files."""
     prior = prior or read_efficiency(directory() / "priors")
     cases = [
-        found for path in paths for run in read_runs(path)
+        found
+        for path in paths
+        for run in read_runs(path)
         if not unmodelled(run, catalog.accelerators) and isinstance(found := case(run, catalog), Case)
     ]
     if not cases:
@@ -94,14 +129,19 @@ def calibrated(paths: Sequence[Path], catalog: Catalog, cross_validate: bool = T
 def free_constants(cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
     """(family, constant) pairs to fit: all shared ones, and each family's own where its runs exercise them."""
     used: set[tuple[str, str]] = set()
-    for case in cases:
-        family = case.hardware.family
+    for one in cases:
+        family = one.hardware.family
         used |= {(family, name) for name in SPREAD if not name.startswith("matmul")}
-        used |= {(family, "matmul"), (family, {"fp8": "matmul_8bit", "int8": "matmul_8bit", "fp4": "matmul_4bit"}.get(case.precision, "matmul"))}
+        used |= {
+            (family, "matmul"),
+            (family, {"fp8": "matmul_8bit", "int8": "matmul_8bit", "fp4": "matmul_4bit"}.get(one.precision, "matmul")),
+        }
     return tuple((ANY, name) for name in SHARED) + tuple(sorted(used))
 
 
-def fit(cases: Sequence[Case], prior: Efficiency, rounds: int = 4, steps: int = 10, start: Efficiency | None = None) -> Efficiency:
+def fit(
+    cases: Sequence[Case], prior: Efficiency, rounds: int = 4, steps: int = 10, start: Efficiency | None = None
+) -> Efficiency:
     """The constants of greatest posterior probability, by Gauss-Newton; open degrees are chosen anew every round."""
     everything = batch(cases)
     names = free_constants(cases)
@@ -121,7 +161,11 @@ def fit(cases: Sequence[Case], prior: Efficiency, rounds: int = 4, steps: int = 
 def trust(case: Case) -> float:
     """The weight of a row: less where its notes say so."""
     notes = case.run.words["notes"].lower()
-    return DISTRUST if "low trust" in notes or "low weight" in notes or "do not use" in notes or "do not say which" in notes else 1.0
+    return (
+        DISTRUST
+        if "low trust" in notes or "low weight" in notes or "do not use" in notes or "do not say which" in notes
+        else 1.0
+    )
 
 
 def gauss_newton(problem: Fit, theta: Array, steps: int) -> Array:
@@ -132,12 +176,12 @@ def gauss_newton(problem: Fit, theta: Array, steps: int) -> Array:
     work, split = take(problem.batch.work, problem.row), take(problem.batch.degrees, problem.row)
 
     def logarithm(at: Array) -> Array:
-        return np.where(capped, math.log(CAP) - np.log1p(np.exp(-at)), at)
+        return np.asarray(np.where(capped, math.log(CAP) - np.log1p(np.exp(-at)), at))
 
     def residuals(at: Array) -> Array:
         constants = with_constants(problem.prior, problem.names, logarithm(at))
         seconds = np.asarray(step_time(work, split, machines(problem.cases, constants)).total)
-        return (np.log(seconds) - problem.target) / NOISE
+        return np.asarray((np.log(seconds) - problem.target) / NOISE)
 
     def loss(at: Array) -> float:
         cauchy = OUTLIER**2 * np.log1p((residuals(at) / OUTLIER) ** 2)
@@ -172,10 +216,14 @@ def gauss_newton(problem: Fit, theta: Array, steps: int) -> Array:
 def prior_distances(problem: Fit, theta: Array) -> Array:
     """Distances of every constant from its prior, in standard deviations."""
     shared = {name: value for (family, name), value in zip(problem.names, theta, strict=True) if family == ANY}
-    return np.array([
-        (value - math.log(problem.prior[ANY, name])) / SHARED[name] if family == ANY else (value - shared[name]) / SPREAD[name]
-        for (family, name), value in zip(problem.names, theta, strict=True)
-    ])
+    return np.array(
+        [
+            (value - math.log(problem.prior[ANY, name])) / SHARED[name]
+            if family == ANY
+            else (value - shared[name]) / SPREAD[name]
+            for (family, name), value in zip(problem.names, theta, strict=True)
+        ]
+    )
 
 
 def jacobian(function: Callable[[Array], Array], at: Array, step: float = 1e-4) -> Array:
@@ -197,7 +245,7 @@ def with_constants(values: Efficiency, names: Iterable[tuple[str, str]], theta: 
 def cross_validated(cases: Sequence[Case], prior: Efficiency, start: Efficiency, group: Callable[[Case], str]) -> Array:
     """predicted / measured - 1 of every case by constants fitted without any row of its group (source or family)."""
     errors = np.full(len(cases), np.nan)
-    for left_out in sorted({group(case) for case in cases}):
+    for left_out in sorted({group(one) for one in cases}):
         inside = [case for case in cases if group(case) != left_out]
         held = [index for index, case in enumerate(cases) if group(case) == left_out]
         constants = fit(inside, prior, rounds=2, steps=6, start=forget(start, inside))
@@ -208,17 +256,19 @@ def cross_validated(cases: Sequence[Case], prior: Efficiency, start: Efficiency,
 def step_errors(cases: Sequence[Case], constants: Efficiency) -> Array:
     """predicted / measured - 1 of every case."""
     _, seconds, _ = chosen(batch(cases), constants)
-    return seconds / np.array([case.measured_s for case in cases]) - 1.0
+    return np.asarray(seconds / np.array([one.measured_s for one in cases]) - 1.0)
 
 
 def forget(values: Efficiency, cases: Sequence[Case]) -> Efficiency:
     """Constants without those of families that no remaining case belongs to."""
-    kept = set(free_constants(cases)) | {(family, name) for family, name in values.values if name not in SPREAD or family == ANY}
+    kept = set(free_constants(cases)) | {
+        (family, name) for family, name in values.values if name not in SPREAD or family == ANY
+    }
     return Efficiency({key: value for key, value in values.values.items() if key in kept})
 
 
 def write(found: Calibration, folder: Path, when: date) -> list[Path]:
-    """One csv per family with fit date, rows and median absolute residual; `expected_error` from the errors left out."""
+    """One csv per family with fit date, rows and median residual; `expected_error` from the errors left out."""
     folder.mkdir(parents=True, exist_ok=True)
     fitted = set(free_constants(found.cases))
     families = np.array([case.hardware.family for case in found.cases])
@@ -241,7 +291,11 @@ def write(found: Calibration, folder: Path, when: date) -> list[Path]:
                 source = "fit on published runs" if is_fit else prior_source(family, name)
                 if name == "expected_error" and measured:
                     source = "published runs predicted without their " + ("family" if family == ANY else "source")
-                last = [when.isoformat(), rows, residual] if is_fit or (name == "expected_error" and measured) else ["", "", ""]
+                last = (
+                    [when.isoformat(), rows, residual]
+                    if is_fit or (name == "expected_error" and measured)
+                    else ["", "", ""]
+                )
                 out.writerow([family, name, f"{value:.4g}", MEANING[name][0], source, *last])
         written.append(file)
     return written
@@ -252,7 +306,8 @@ def prior_source(family: str, name: str) -> str:
     return {
         "host_link": "PCI Express generation of the family's hosts, x16",
         "fused_attention": "FlashAttention needs compute capability 8.0 (github:Dao-AILab/flash-attention README)",
-        "watts": "power limit over 16-bit dense peak of the accelerator most runs used (accelerators.csv)" if family != ANY
+        "watts": "power limit over 16-bit dense peak of the accelerator most runs used (accelerators.csv)"
+        if family != ANY
         else "no reference: power is not considered",
-        "reserve": "guess: context, collectives' buffers, fragmentation; compared with the peak memory of published runs",
+        "reserve": "guess: context, buffers of collectives, fragmentation; compared with published peak memory",
     }.get(name, "guess")

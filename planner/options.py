@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hardware_catalog.catalog import Catalog
-from hardware_catalog.export_rules import review
+from hardware_catalog.export_rules import Review, review
 from hardware_catalog.records import InstanceType, Offer, Region
 from planner.energy import power
 from planner.placements import Placement, Placements, Unplaced
@@ -154,20 +155,44 @@ def _allowed_offers(
     workload: Workload, catalog: Catalog, refusals: list[Refusal], warnings: dict[str, tuple[str, ...]]
 ) -> Iterator[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]]:
     """Offers that policy, law and calendar leave, with their windows in steps."""
+    judge = _law(workload, catalog)
     for offer in catalog.offers:
         instance_type = catalog.instance_types[offer.instance_type]
         region = catalog.regions[offer.region]
-        refusal = _policy_refusal(workload, catalog, offer, instance_type, region) or _law_refusal(
-            workload, catalog, offer, instance_type, region, warnings
-        )
-        if refusal:
-            refusals.append(Refusal(*refusal))
+        against = _policy_refusal(workload, catalog, offer, instance_type, region)
+        if against:
+            refusals.append(Refusal("policy", offer.id, against))
             continue
+        if workload.policy.export_rules and region.country:
+            law = judge(instance_type.accelerator, region.country, instance_type.provider, offer.purchase_option)
+            if law.warnings:
+                warnings[offer.id] = law.warnings
+            if law.refused:
+                refusals.append(Refusal("export rule", offer.id, law.reason))
+                continue
         windows = priced_windows(workload, catalog, offer)
         if windows:
             yield offer, instance_type, region, windows
         else:
             refusals.append(Refusal("no offer in time", offer.id, _absence(workload, catalog, instance_type)))
+
+
+def _law(workload: Workload, catalog: Catalog) -> Callable[[str, str, str, str], Review]:
+    """The export rules' review of a rental on the day the plan starts, each distinct case judged once."""
+
+    @cache
+    def judge(accelerator: str, country: str, provider: str, purchase_option: str) -> Review:
+        return review(
+            catalog.accelerators[accelerator],
+            destination_country=country,
+            provider_headquarters=catalog.providers[provider].country,
+            tenant_headquarters=workload.policy.organisation_country,
+            on=workload.start.date(),
+            purchase_option=purchase_option,
+            remote_access=workload.policy.remote_access,
+        )
+
+    return judge
 
 
 def _absence(workload: Workload, catalog: Catalog, instance_type: InstanceType) -> str:
@@ -179,43 +204,20 @@ def _absence(workload: Workload, catalog: Catalog, instance_type: InstanceType) 
 
 def _policy_refusal(
     workload: Workload, catalog: Catalog, offer: Offer, instance_type: InstanceType, region: Region
-) -> tuple[str, str, str] | None:
+) -> str:
+    """Which of the user's own limits an offer breaks; '' when none."""
     policy = workload.policy
     if policy.purchase_options is not None and offer.purchase_option not in policy.purchase_options:
-        return "policy", offer.id, f"purchase option {offer.purchase_option} is not among policy.purchase_options"
+        return f"purchase option {offer.purchase_option} is not among policy.purchase_options"
     if policy.providers is not None and instance_type.provider not in policy.providers:
-        return "policy", offer.id, f"provider {instance_type.provider} is not among policy.providers"
+        return f"provider {instance_type.provider} is not among policy.providers"
     accelerator = catalog.accelerators[instance_type.accelerator]
     if policy.accelerators is not None and not accelerator_matches(accelerator, policy.accelerators):
-        return "policy", offer.id, f"accelerator {instance_type.accelerator} is not among policy.accelerators"
+        return f"accelerator {instance_type.accelerator} is not among policy.accelerators"
     if policy.regions is not None and not region_matches(region, policy.regions):
         place = region.country or "a country the source does not name"
-        return "policy", offer.id, f"region {region.id} ({place}) is not among policy.regions"
-    return None
-
-
-def _law_refusal(
-    workload: Workload,
-    catalog: Catalog,
-    offer: Offer,
-    instance_type: InstanceType,
-    region: Region,
-    warnings: dict[str, tuple[str, ...]],
-) -> tuple[str, str, str] | None:
-    if not workload.policy.export_rules or not region.country:
-        return None
-    found = review(
-        catalog.accelerators[instance_type.accelerator],
-        destination_country=region.country,
-        provider_headquarters=catalog.providers[instance_type.provider].country,
-        tenant_headquarters=workload.policy.organisation_country,
-        on=workload.start.date(),
-        purchase_option=offer.purchase_option,
-        remote_access=workload.policy.remote_access,
-    )
-    if found.warnings:
-        warnings[offer.id] = found.warnings
-    return ("export rule", offer.id, " ".join(found.warnings)) if found.refused else None
+        return f"region {region.id} ({place}) is not among policy.regions"
+    return ""
 
 
 def _phase_options(
@@ -258,7 +260,10 @@ def _phase_options(
                 slow[nodes] = (phase.tokens + loss) / max(rate, 1) * STEP_S / 86400
                 continue
             usable = True
-            carbon_g_step = watts.grams_per_hour * accelerators * STEP_S / 3600
+            held = placement.held_share
+            if held < 1:
+                here = tuple(replace(window, price=round(window.price * held)) for window in here)
+            carbon_g_step = watts.grams_per_hour * accelerators * held * STEP_S / 3600
             yield Option(
                 job.name,
                 phase.name,

@@ -13,7 +13,7 @@ from typing import Any
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import InstanceType, Offer
 from planner.performance.estimate import Estimate, best_layouts
-from planner.performance.goodput import goodput
+from planner.performance.goodput import Goodput, goodput
 from planner.performance.hardware import hardware
 from planner.workload import Phase, Policy, TrainingJob
 
@@ -38,6 +38,9 @@ class Placement:
     memory_gib: Mapping[str, float] = field(default_factory=dict)
     expected_error: float | None = None
     goodput: float = 1.0
+    held_share: float = (
+        1.0  # of the time in which the nodes are there and billed: spot nodes are taken back and waited for
+    )
     goodput_included: bool = False
     startup_s: int = 0
 
@@ -58,7 +61,7 @@ class Placements:
         self._policy = policy
         self._catalog = catalog
         self._machines: dict[object, dict[int, Placement | Unplaced]] = {}
-        self._goodputs: dict[tuple[str, int, str], tuple[float, float]] = {}
+        self._goodputs: dict[tuple[str, int, str], Goodput] = {}
 
     def of_phase(
         self, phase: Phase, most_nodes: Mapping[str, int], named: Mapping[str, set[int]]
@@ -74,23 +77,24 @@ class Placements:
         instance_type = self._catalog.instance_types[offer.instance_type]
         key = (offer.instance_type, placement.nodes, offer.purchase_option)
         if key not in self._goodputs:
-            found = goodput(
+            self._goodputs[key] = goodput(
                 nodes=placement.nodes,
                 purchase_option=offer.purchase_option,
                 accelerator=self._catalog.accelerators[instance_type.accelerator],
                 accelerators_per_node=instance_type.accelerators,
                 parameters=_parameters(self._job),
             )
-            self._goodputs[key] = (found.fraction, found.startup_s)
-        fraction, startup_s = self._goodputs[key]
+        found = self._goodputs[key]
+        fraction, held, startup_s = found.fraction, found.available, found.startup_s
         if placement.goodput_included or not policy.failures:
-            fraction = 1.0
+            fraction = held = 1.0
         if policy.startup_minutes is not None:
             startup_s = policy.startup_minutes * 60
         return replace(
             placement,
             goodput=fraction,
-            tokens_per_second=placement.tokens_per_second * fraction,
+            held_share=held,
+            tokens_per_second=placement.tokens_per_second * fraction * held,
             startup_s=round(startup_s),
         )
 
@@ -145,7 +149,9 @@ class Placements:
             batch_sequences(phase),
             self._job.precision,
         )
-        return [_placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)]
+        return [
+            _placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)
+        ]
 
     def _assumed(self, accelerators: int, nodes: int, peak_tflops: float, memory_gb: float) -> Placement | Unplaced:
         """Throughput at the job's assumed MFU; memory by the 16 bytes a parameter of mixed-precision Adam."""

@@ -84,6 +84,7 @@ class Assignment(Fact):
     tokens: int
     tokens_per_second: float  # wall-clock: goodput included
     startup_seconds: int
+    held_share: float = 1.0  # of the time in which spot nodes are there and billed; 1 for all else
     step_time_s: float
     mfu: float
     hfu: float
@@ -106,6 +107,7 @@ class Purchase(Fact):
     nodes: int
     start: datetime
     end: datetime
+    held_share: float = 1.0
     cost_usd: float
 
 

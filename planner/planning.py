@@ -193,6 +193,7 @@ class _Assembly:
             tokens=tokens,
             tokens_per_second=placement.tokens_per_second,
             startup_seconds=placement.startup_s,
+            held_share=placement.held_share,
             step_time_s=placement.step_time_s,
             mfu=placement.mfu,
             hfu=placement.hfu,
@@ -202,7 +203,7 @@ class _Assembly:
             throughput_basis=placement.basis,
             expected_error=placement.expected_error,
             power_mw=option.power_w / 1e6,
-            energy_mwh=option.power_w * hours / 1e6,
+            energy_mwh=option.power_w * hours * placement.held_share / 1e6,
             carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,
             cost_usd=usd(run_cost(run_option, start_s, end_s, STEP_S)),
         )
@@ -220,6 +221,7 @@ class _Assembly:
                     nodes=option.nodes,
                     start=instant(self.workload, run.start_s),
                     end=instant(self.workload, run.start_s + billed),
+                    held_share=option.placement.held_share,
                     cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
                 )
             )

@@ -87,10 +87,17 @@ def predicted(cases: Sequence[Case], constants: Efficiency) -> list[Row]:
     rows, seconds, memory = chosen(everything, constants)
     return [
         Row(
-            id=one.run.id, measured_step_s=measured_step_s(one.run), predicted_step_s=float(step),
-            error=float(step) / one.measured_s - 1.0, family=one.hardware.family, precision=one.precision,
-            accelerators=one.run.count("num_accelerators"), layout=layout_of(everything, int(row)),
-            memory_gib=float(used) / GIB, fits=float(used) / GIB <= one.hardware.memory_gib, assumed=one.assumed,
+            id=one.run.id,
+            measured_step_s=measured_step_s(one.run),
+            predicted_step_s=float(step),
+            error=float(step) / one.measured_s - 1.0,
+            family=one.hardware.family,
+            precision=one.precision,
+            accelerators=one.run.count("num_accelerators"),
+            layout=layout_of(everything, int(row)),
+            memory_gib=float(used) / GIB,
+            fits=float(used) / GIB <= one.hardware.memory_gib,
+            assumed=one.assumed,
         )
         for one, row, step, used in zip(cases, rows, seconds, memory, strict=True)
     ]
@@ -106,12 +113,24 @@ def summary(rows: Iterable[Row]) -> dict[str, float]:
     """Count and errors: median, mean and 90th percentile of |error|, shares within 10 and 20 %, median signed error."""
     errors = np.array([row.error for row in rows])
     if not len(errors):
-        return {"n": 0, "median_abs_error": 0.0, "mape": 0.0, "p90_abs_error": 0.0, "within_10": 0.0, "within_20": 0.0, "bias": 0.0}
+        return {
+            "n": 0,
+            "median_abs_error": 0.0,
+            "mape": 0.0,
+            "p90_abs_error": 0.0,
+            "within_10": 0.0,
+            "within_20": 0.0,
+            "bias": 0.0,
+        }
     size = np.abs(errors)
     return {
-        "n": len(errors), "median_abs_error": float(np.median(size)), "mape": float(size.mean()),
-        "p90_abs_error": float(np.quantile(size, 0.9)), "within_10": float((size <= 0.1).mean()),
-        "within_20": float((size <= 0.2).mean()), "bias": float(np.median(errors)),
+        "n": len(errors),
+        "median_abs_error": float(np.median(size)),
+        "mape": float(size.mean()),
+        "p90_abs_error": float(np.quantile(size, 0.9)),
+        "within_10": float((size <= 0.1).mean()),
+        "within_20": float((size <= 0.2).mean()),
+        "bias": float(np.median(errors)),
     }
 
 

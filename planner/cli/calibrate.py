@@ -12,10 +12,16 @@ from planner.cli.inputs import CatalogPath
 
 
 def calibrate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS.csv...", help="Runs with the columns of runs.csv.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write the constants.")] = Path("efficiency"),
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUNS.csv...", help="Runs with the columns of runs.csv.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write the constants.")] = Path(
+        "efficiency"
+    ),
     catalog: CatalogPath = None,
-    cross_validate: Annotated[bool, typer.Option(help="Also predict every source by constants fitted without it.")] = True,
+    cross_validate: Annotated[
+        bool, typer.Option(help="Also predict every source by constants fitted without it.")
+    ] = True,
 ) -> None:
     """Fit the constants of every hardware family on published or own runs and write them as csv files."""
     import numpy as np

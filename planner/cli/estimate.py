@@ -18,11 +18,17 @@ DEFAULT_BATCH_TOKENS = 4_194_304  # the 4 Mi tokens that LLaMA and most since we
 
 
 def estimate(
-    model: Annotated[str, typer.Option(help="Bundled model, YAML file, or Hugging Face config.json.", show_default=False)],
-    accelerator: Annotated[str, typer.Option(help="Accelerator of the catalog, or an instance type as provider/name.", show_default=False)],
+    model: Annotated[
+        str, typer.Option(help="Bundled model, YAML file, or Hugging Face config.json.", show_default=False)
+    ],
+    accelerator: Annotated[
+        str, typer.Option(help="Accelerator of the catalog, or an instance type as provider/name.", show_default=False)
+    ],
     count: Annotated[int, typer.Option(min=1, help="Number of accelerators.", show_default=False)],
     seq_len: Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")] = 4096,
-    global_batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a global batch; 4 Mi tokens when left out.")] = None,
+    global_batch: Annotated[
+        int | None, typer.Option(min=1, help="Sequences in a global batch; 4 Mi tokens when left out.")
+    ] = None,
     micro_batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a micro-batch.")] = None,
     precision: Annotated[str, typer.Option(help="bf16, fp16, fp8 or fp32.")] = "bf16",
     tp: Annotated[int | None, typer.Option(min=1, help="Tensor-parallel degree.")] = None,
@@ -51,12 +57,28 @@ def estimate(
     if count > per_node and count % per_node:
         raise InputError(Problem(f"{count} accelerators are not whole nodes of {per_node}", field="count"))
     found = estimate_of(
-        spec, machine, count, seq_len, batch, precision,
-        tp=tp, pp=pp, vp=vp, cp=cp, ep=ep, micro_batch=micro_batch, zero=zero, recompute=recompute, lora=lora,
+        spec,
+        machine,
+        count,
+        seq_len,
+        batch,
+        precision,
+        tp=tp,
+        pp=pp,
+        vp=vp,
+        cp=cp,
+        ep=ep,
+        micro_batch=micro_batch,
+        zero=zero,
+        recompute=recompute,
+        lora=lora,
     )
     share = goodput(
-        nodes=max(count // per_node, 1), purchase_option="on_demand", accelerator=data.accelerators[machine.accelerator],
-        accelerators_per_node=min(per_node, count), parameters=spec.parameters,
+        nodes=max(count // per_node, 1),
+        purchase_option="on_demand",
+        accelerator=data.accelerators[machine.accelerator],
+        accelerators_per_node=min(per_node, count),
+        parameters=spec.parameters,
     )
     if as_json:
         document: dict[str, Any] = found.as_json() | {"goodput": share.fraction, "global_batch_sequences": batch}
@@ -77,9 +99,15 @@ def show(title: str, found: Estimate, goodput: float) -> None:
     console.print(f"{title}, {found.layout}")
     if not found.fits:
         console.print(f"does not fit: {found.short_by_gib:.1f} GiB short on the fullest accelerator")
-    error = f" (published runs of this family: within {found.expected_error:.0%} in half the cases)" if found.expected_error else ""
-    console.print(f"step {found.step_time_s:.3f} s{error}; {found.tokens_per_second:,.0f} tokens/s, "
-                  f"{found.tokens_per_second_per_accelerator:,.0f} per accelerator")
+    error = (
+        f" (published runs of this family: within {found.expected_error:.0%} in half the cases)"
+        if found.expected_error
+        else ""
+    )
+    console.print(
+        f"step {found.step_time_s:.3f} s{error}; {found.tokens_per_second:,.0f} tokens/s, "
+        f"{found.tokens_per_second_per_accelerator:,.0f} per accelerator"
+    )
     console.print(f"MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, goodput {goodput:.1%}; most time: {found.binds}")
     table = Table("step time", "s", "share")
     for name, seconds in found.breakdown_s.items():

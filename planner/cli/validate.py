@@ -19,12 +19,13 @@ WORST = 10
 
 def validate(
     runs: Annotated[
-        Path | None, typer.Argument(metavar="[RUNS.csv]", help="Runs with the columns of runs.csv; the bundled ones when left out.")
+        Path | None,
+        typer.Argument(metavar="[RUNS.csv]", help="Runs with the columns of runs.csv; the bundled ones when left out."),
     ] = None,
     catalog: CatalogPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict published runs and compare with what was measured; rows that cannot be modelled are listed with the reason."""
+    """Predict published runs and compare with the measurements; what cannot be modelled is listed with the reason."""
     from hardware_catalog.catalog import load
     from planner.validation import bundled_runs
     from planner.validation import validate as validation_of
@@ -49,12 +50,21 @@ def show(found: Validation) -> None:
     table = Table("runs", "n", "median |error|", "mean", "90 %", "within 10 %", "within 20 %", "bias")
     groups = [("all", summary(found.rows)), *by(found.rows, "family").items(), *by(found.rows, "precision").items()]
     for name, numbers in groups:
-        shares = [f"{numbers[key]:.1%}" for key in ("median_abs_error", "mape", "p90_abs_error", "within_10", "within_20", "bias")]
+        shares = [
+            f"{numbers[key]:.1%}"
+            for key in ("median_abs_error", "mape", "p90_abs_error", "within_10", "within_20", "bias")
+        ]
         table.add_row(name, str(numbers["n"]), *shares)
     console.print(table)
     worst = Table("worst rows", "measured s", "predicted s", "error", "assumed")
     for row in sorted(found.rows, key=lambda row: -abs(row.error))[:WORST]:
-        worst.add_row(row.id, f"{row.measured_step_s:.3f}", f"{row.predicted_step_s:.3f}", f"{row.error:+.1%}", "; ".join(row.assumed))
+        worst.add_row(
+            row.id,
+            f"{row.measured_step_s:.3f}",
+            f"{row.predicted_step_s:.3f}",
+            f"{row.error:+.1%}",
+            "; ".join(row.assumed),
+        )
     console.print(worst)
     for reason, count in Counter(row.reason for row in found.skipped).most_common():
         console.print(f"skipped {count}: {reason}", highlight=False)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from planner.optimizer.problem import Problem, Run, RunOption, Window
 from planner.optimizer.runs import (
-    Stretch,
     billed_s,
     ceil_div,
     duration_s,
@@ -45,7 +44,6 @@ def best_chain(problem: Problem, order: Sequence[int], finish_limit_s: int | Non
     rows = ORDERS[problem.aim]
     after: Ints = np.zeros((3, steps + 1), np.int64)  # best(p + 1, t) by key; nothing is left after the last phase
     plans: list[tuple[Ints, Ints]] = []
-    cut: dict[int, list[Stretch]] = {}
     usable_options = usable(problem)
     for rank in range(len(order) - 1, -1, -1):
         phase_index = order[rank]
@@ -64,10 +62,7 @@ def best_chain(problem: Problem, order: Sequence[int], finish_limit_s: int | Non
             carbon = run_carbon(option, seconds, step_s)
             if billed is None or (len(order) == 1 and problem.carbon_cap is not None and carbon > problem.carbon_cap):
                 continue
-            key = id(option.windows)
-            if key not in cut:
-                cut[key] = stretches(option.windows, steps)
-            for stretch in cut[key]:
+            for stretch in stretches(option.windows, steps):
                 low = max(stretch[0].start, phase.earliest)
                 high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
                 if high < low:

@@ -153,6 +153,8 @@ def _together(problem: Problem, runs: tuple[Run, ...]) -> list[str]:
             wrong.append(f"{power} W are drawn at {moment} s, at most {problem.max_power_w} may be")
     for offer in sorted({option.offer for option in problem.options} - {""}):
         mine = [run for run in runs if problem.options[run.option].offer == offer]
+        if len(mine) < 2:
+            continue
         edges = {w.start for option in problem.options if option.offer == offer for w in option.windows}
         edges |= {w.end for option in problem.options if option.offer == offer for w in option.windows}
         moments = {run.start_s for run in mine} | {edge * problem.step_s for edge in edges}

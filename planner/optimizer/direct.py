@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -24,6 +24,7 @@ def solve_direct(
     time_limit_s: float,
     known: tuple[Run, ...] | None = None,
     least: int = 0,
+    options: Sequence[int] | None = None,
     progress: Progress | None = None,
     since: float | None = None,
 ) -> tuple[Status, tuple[Run, ...], int]:
@@ -35,7 +36,8 @@ def solve_direct(
     value_of = {"cost": 0, "finish": 1, "carbon": 2}[problem.aim]
     best = known
     best_value = evaluate(problem, known)[value_of] if known is not None else None
-    options = undominated(problem, usable(problem))
+    if options is None:
+        options = undominated(problem, usable(problem))
     try:
         model = build(problem, options, best_value if problem.aim == "cost" else None, started + time_limit_s)
     except TimeUp:
@@ -73,8 +75,9 @@ def solve_direct(
             if result == cp_model.INFEASIBLE:
                 return ("infeasible", (), bound) if best is None else ("feasible", best, bound)
             proven = round(solver.best_objective_bound) * unit
-            rounding = 0 if unit == 1 else unit * sum(phase.max_segments + 1 for phase in problem.phases)
-            bound = max(bound, proven - rounding)
+            bound = max(bound, proven - unit * model.rounding() if problem.aim == "cost" else proven)
+            if best_value is not None and bound > best_value:
+                bound = least  # the solver contradicts a plan: nothing it says is proven
             if best is None or best_value is None:
                 return "unknown", (), bound
             bound = min(bound, best_value)
@@ -104,6 +107,9 @@ def _solver(time_limit_s: float) -> Any:
     solver.parameters.num_workers = WORKERS
     solver.parameters.random_seed = SEED
     solver.parameters.linearization_level = 2
+    # OR-Tools 9.15 can certify a wrong optimum through its presolve: github.com/google/or-tools/issues/5293
+    solver.parameters.cp_model_probing_level = 0
+    solver.parameters.presolve_inclusion_work_limit = 0
     solver.parameters.relative_gap_limit = 0.0
     solver.parameters.absolute_gap_limit = 0.0
     return solver

@@ -14,8 +14,9 @@ Parameters (integers; h = step_s seconds in a step)
 Variables
     use(p,k)          the segment exists                       pick(p,k,c)  it runs choice c
     start, steps      first step and number of begun steps     seconds   length of the run; run(c) the same by choice
-    first, last(.,w)  the window it starts in, and ends in     billed(c)    seconds paid for
-    cost, grams, work of the segment (work in tokens times h)  end(p), overdue(p), finish
+    first, last(.,w)  the window it starts in, and ends in     inside(.,w)  seconds of the run in the window
+    billed(c), tail   seconds paid for, those after the run    cost(c), cost, grams
+    work of the segment in tokens times h                      end(p), overdue(p), finish
 
 Objective
     min  sum cost + late overdue   |   finish   |   sum grams          ties by the other two, in that order
@@ -42,11 +43,13 @@ from planner.optimizer.problem import Problem, Run, RunOption
 from planner.optimizer.runs import TimeUp, ancestors, ceil_div, limit_s
 from planner.optimizer.variables import LIMIT, Model, affordable, choices_of, dearest, declare
 
+SECONDS_PER_WINDOW = 5e-5  # that building takes
+
 
 def build(problem: Problem, options: Sequence[int], most_cost: int | None = None, stop_at: float = math.inf) -> Model:
     """The model of a problem on these options; plans dearer than `most_cost` micro-USD are left out.
 
-    Raises TimeUp when the clock passes `stop_at` before it is built.
+    Raises TimeUp when it cannot be built before `stop_at`.
     """
     choices = {p: choices_of(problem, p, options) for p in range(len(problem.phases))}
     if most_cost is None:
@@ -58,9 +61,13 @@ def build(problem: Problem, options: Sequence[int], most_cost: int | None = None
     else:
         choices = {p: affordable(found, most_cost) for p, found in choices.items()}
     unit = 1
-    while 3600 * most_cost // unit > LIMIT:
+    while any(choice.largest(most_cost, unit) > LIMIT for found in choices.values() for choice in found):
         unit *= 10
+    size = sum(phase.max_segments * len(c.stretch) for p, phase in enumerate(problem.phases) for c in choices[p])
+    if time.monotonic() + size * SECONDS_PER_WINDOW > stop_at:
+        raise TimeUp
     model = Model(problem, unit, ceil_div(most_cost, unit), choices=choices)
+    model.most_cost += model.rounding()
     declare(model)
     for constraint in CONSTRAINTS:
         if time.monotonic() > stop_at:
@@ -107,18 +114,31 @@ def length(m: Model) -> None:
 
 
 def windows(m: Model) -> None:
-    """sum first(w) = sum last(w) = pick(c);  first(w) => w.start <= start < w.end;
-    last(w) => h w.start < h start + seconds <= h w.end"""
+    """sum first(w) = sum last(w) = pick(c);  touched(w) = sum first up to w - sum last before w;
+    sum inside(w) = run(c);  |w| (touched(w) - first(w) - last(w)) <= inside(w) <= |w| touched(w);
+    first(w) => w.start <= start < w.end and inside(w) <= h w.end - h start;
+    last(w) => h w.start < h start + seconds <= h w.end and inside(w) <= h start + seconds - h w.start"""
     h = m.problem.step_s
     for s in m.use:
         for i, c in enumerate(m.choices[s[0]]):
-            indices = range(len(c.stretch))
-            m.cp.add(sum(m.first[*s, i, w] for w in indices) == m.pick[*s, i])
-            m.cp.add(sum(m.last[*s, i, w] for w in indices) == m.pick[*s, i])
+            count = len(c.stretch)
+            if count > 1:
+                m.cp.add(sum(m.first[*s, i, w] for w in range(count)) == m.pick[*s, i])
+                m.cp.add(sum(m.last[*s, i, w] for w in range(count)) == m.pick[*s, i])
+                m.cp.add(sum(m.inside[*s, i, w] for w in range(count)) == m.run[*s, i])
+            touched: Any = 0
             for w, window in enumerate(c.stretch):
-                first, last = m.first[*s, i, w], m.last[*s, i, w]
+                first, last, inside = m.first[*s, i, w], m.last[*s, i, w], m.inside[*s, i, w]
                 m.cp.add_linear_constraint(m.start[s], window.start, window.end - 1).only_enforce_if(first)
                 m.cp.add_linear_constraint(m.end_s(s), window.start * h + 1, window.end * h).only_enforce_if(last)
+                if count > 1:
+                    size = (window.end - window.start) * h
+                    touched = touched + first
+                    m.cp.add(inside <= size * touched)
+                    m.cp.add(inside >= size * (touched - first - last))
+                    m.cp.add(inside <= window.end * h - m.start[s] * h).only_enforce_if(first)
+                    m.cp.add(inside <= m.end_s(s) - window.start * h).only_enforce_if(last)
+                    touched = touched - last
 
 
 def training(m: Model) -> None:
@@ -165,31 +185,23 @@ def billing(m: Model) -> None:
 
 
 def money(m: Model) -> None:
-    """pick(c) => 3600 (cost - f) >= n area(c);
-    area(c) = price-seconds until the end - until the start + price(last) (billed - seconds)"""
-    h = m.problem.step_s
+    """sum tail(w) = billed(c) - run(c);  tail(w) = 0 unless last(w);
+    3600 cost(c) >= sum n price(w) (inside(w) + tail(w)) + 3600 f pick(c);  cost = sum cost(c)"""
     for s in m.use:
         for i, c in enumerate(m.choices[s[0]]):
-            billed, n, pick = m.billed[*s, i], c.of.nodes, m.pick[*s, i]
-            hour = 3600 * m.unit
+            paid = [m.inside[*s, i, w] for w in range(len(c.stretch))]
             if len(c.stretch) == 1:
-                price = c.stretch[0].price
-                m.cp.add(hour * m.cost[s] >= n * price * billed + 3600 * c.of.setup).only_enforce_if(pick)
-                continue
-            most = min(max(w.price for w in c.stretch) * c.most_billed_s, hour * m.most_cost // n)
-            area = m.cp.new_int_var(0, most, "")
-            m.cp.add(hour * m.cost[s] >= n * area + 3600 * c.of.setup).only_enforce_if(pick)
-            total = sum((w.end - w.start) * h * w.price for w in c.stretch)
-            until_start, until_end = m.cp.new_int_var(0, total, ""), m.cp.new_int_var(0, total, "")
-            base = 0
-            for w, window in enumerate(c.stretch):
-                first, last = m.first[*s, i, w], m.last[*s, i, w]
-                zero = base - window.start * h * window.price
-                m.cp.add(until_start == window.price * h * m.start[s] + zero).only_enforce_if(first)
-                m.cp.add(until_end == window.price * m.end_s(s) + zero).only_enforce_if(last)
-                tail = 0 if c.plain else window.price * (billed - m.run[*s, i])
-                m.cp.add(area >= until_end - until_start + tail).only_enforce_if(last)
-                base += (window.end - window.start) * h * window.price
+                paid = [m.billed[*s, i]]
+            elif not c.plain:
+                tails = [m.cp.new_int_var(0, c.most_tail_s, "") for _ in c.stretch]
+                m.cp.add(sum(tails) == m.billed[*s, i] - m.run[*s, i])
+                for w, tail in enumerate(tails):
+                    m.cp.add(tail <= c.most_tail_s * m.last[*s, i, w])
+                paid = [inside + tail for inside, tail in zip(paid, tails, strict=True)]
+            hour, prices, setup = c.scaled(m.unit)
+            spent = sum(price * seconds for price, seconds in zip(prices, paid, strict=True))
+            m.cp.add(hour * m.cost_of[*s, i] >= spent + setup * m.pick[*s, i])
+        m.cp.add(m.cost[s] == sum(m.cost_of[*s, i] for i in range(len(m.choices[s[0]]))))
 
 
 def carbon(m: Model) -> None:
@@ -278,15 +290,9 @@ def caps(m: Model) -> None:
 
 
 def strength(m: Model) -> None:
-    """What follows from [money] and [done], said in one row each so that the linear relaxation sees it, rounded safely:
-    cost >= sum n least_price billed(c) / 3600 + f pick(c);  sum r run(c) - h l pick(c) >= h W"""
+    """sum r run(c) - h l pick(c) >= h W: what follows from [training] and [done], in one row that the linear relaxation
+    sees, in coarser units of tokens and rounded safely"""
     h = m.problem.step_s
-    for s in m.use:
-        spent = 0
-        for i, c in enumerate(m.choices[s[0]]):
-            spent += c.of.nodes * c.least_price // (3600 * m.unit) * m.billed[*s, i]
-            spent += c.of.setup // m.unit * m.pick[*s, i]
-        m.cp.add(m.cost[s] >= spent)
     for p, phase in enumerate(m.problem.phases):
         if not m.choices[p]:
             continue

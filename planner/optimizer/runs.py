@@ -5,9 +5,13 @@ Exact integers; micro-USD, seconds, tokens, grams (see `problem`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
 
 Stretch = tuple[Window, ...]  # contiguous windows, neighbours of one price merged
+REMEMBERED = 20_000
+_KNOWN: dict[int, tuple[tuple[Window, ...], int, list[Stretch]]] = {}  # by identity, which the entry keeps alive
 
 
 class TimeUp(Exception):
@@ -63,21 +67,32 @@ def run_carbon(option: RunOption, duration_s: int, step_s: int) -> int:
 
 
 def stretches(windows: tuple[Window, ...], horizon: int) -> list[Stretch]:
-    """The maximal contiguous rows of windows inside [0, horizon): a run lies inside one of them."""
+    """The maximal contiguous rows of windows inside [0, horizon): a run lies inside one of them.
+
+    Remembered for the very tuple, which every stage of a search asks about again and sizes of an offer may share.
+    """
+    known = _KNOWN.get(id(windows))
+    if known is not None and known[0] is windows and known[1] == horizon:
+        return known[2]
     found: list[list[Window]] = []
     for window in windows:
         start, end = max(window.start, 0), min(window.end, horizon)
         if start >= end:
             continue
-        if found and found[-1][-1].end == start:
-            last = found[-1][-1]
-            if (last.price, last.capacity) == (window.price, window.capacity):
-                found[-1][-1] = Window(last.start, end, last.price, last.capacity)
-            else:
-                found[-1].append(Window(start, end, window.price, window.capacity))
+        inside = window if end - start == window.end - window.start else replace(window, start=start, end=end)
+        if not found or found[-1][-1].end != start:
+            found.append([inside])
+            continue
+        last = found[-1][-1]
+        if last.price == window.price and last.capacity == window.capacity:
+            found[-1][-1] = replace(last, end=end)
         else:
-            found.append([Window(start, end, window.price, window.capacity)])
-    return [tuple(stretch) for stretch in found]
+            found[-1].append(inside)
+    result = [tuple(stretch) for stretch in found]
+    if len(_KNOWN) >= REMEMBERED:
+        _KNOWN.clear()
+    _KNOWN[id(windows)] = (windows, horizon, result)
+    return result
 
 
 def limit_s(phase: PhaseTask, problem: Problem) -> int:

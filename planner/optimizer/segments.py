@@ -19,8 +19,10 @@ few.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +38,7 @@ from planner.optimizer.bound import (
     start_values,
 )
 from planner.optimizer.check import evaluate
-from planner.optimizer.problem import Problem, Run
+from planner.optimizer.problem import Problem, Run, RunOption
 from planner.optimizer.prune import monotone, undominated
 from planner.optimizer.runs import TimeUp, usable
 from planner.optimizer.sweep import Ends, Log, Sweep, above
@@ -45,14 +47,15 @@ from planner.optimizer.timetable import Timetable
 FIRST_GAP = 2e-4  # of the bound
 
 
-def suited(problem: Problem) -> bool:
-    """Whether no run gets cheaper by getting longer, on which the label setting relies."""
-    return all(monotone(problem.options[index], problem.step_s, problem.horizon) for index in usable(problem))
+def suited(problem: Problem) -> list[int]:
+    """The usable options whose runs never get cheaper by getting longer, on which the label setting relies."""
+    return [index for index in usable(problem) if monotone(problem.options[index], problem.step_s, problem.horizon)]
 
 
 def best_segments(
     problem: Problem,
     order: Sequence[int],
+    options: Sequence[int],
     known: tuple[Run, ...],
     time_limit_s: float,
     finish_limit_s: int | None = None,
@@ -60,14 +63,14 @@ def best_segments(
 ) -> tuple[tuple[Run, ...], int]:
     """The cheapest plan (ties: finish, carbon) and a proven bound on the cost, equal unless the time was short.
 
-    `known` is some plan, returned when nothing better is found in time; `report(best, bound)` is called after every
-    sweep and a true answer stops the search. Budget and carbon cap are ignored.
+    Options must be `suited`; budget and carbon cap are ignored. `known` is some plan, returned when nothing better is
+    found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search.
     """
     stop_at = time.monotonic() + time_limit_s
     best_cost = evaluate(problem, known)[0]
     bound = 0
     try:
-        pieces = chain_pieces(problem, order, undominated(problem, usable(problem)), finish_limit_s)
+        pieces = chain_pieces(problem, order, undominated(problem, options), finish_limit_s)
         rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, good_price)
         starts = _start_bounds(problem, order, rough)
         bound = min(bound_of(problem, order, rough), best_cost)
@@ -80,11 +83,42 @@ def best_segments(
                 found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
                 if found is not None:
                     return found, evaluate(problem, found)[0]
-            assert guess < best_cost, "a sweep up to the cost of a known plan finds one"
+            if guess == best_cost:  # the known plan uses other options
+                return known, best_cost
             bound, distance = guess + 1, 2 * distance
     except TimeUp:
         pass
     return known, bound
+
+
+def useful_options(
+    problem: Problem, order: Sequence[int], options: Sequence[int], guess: int, stop_at: float = math.inf
+) -> tuple[list[int], int]:
+    """The options that some plan of cost <= guess can use, and a bound on the cost, whatever the bills are like."""
+    pieces = chain_pieces(problem, order, options, None)
+    rough = chain_bounds(problem, order, pieces, guess, None, stop_at, good_price)
+    starts = _start_bounds(problem, order, rough)
+    useful = {piece.index for p in order for piece in _useful(pieces[p], starts[p], guess)}
+    return sorted(useful), bound_of(problem, order, rough)
+
+
+def carbon_as_money(problem: Problem) -> Problem | None:
+    """The same plans with their carbon as cost, or None when that cannot be said: blocks limit the length of runs.
+
+    Exact: a run of d seconds costs ceil(g d / step_s), its grams.
+    """
+    allowed = set(usable(problem))
+    options = []
+    for index, option in enumerate(problem.options):
+        price, rest = divmod(option.carbon_g_step * 3600, problem.step_s)
+        if option.billing.blocks_s or rest:
+            return None
+        windows = tuple(replace(window, price=price) for window in option.windows) if index in allowed else ()
+        options.append(RunOption(option.id, option.phase, 1, option.rate, option.loss, windows))
+    hard = [replace(q, deadline=problem.horizon if q.late_cost else q.deadline, late_cost=0) for q in problem.phases]
+    return replace(
+        problem, phases=tuple(hard), options=tuple(options), aim="cost", budget=None, carbon_cap=None, max_power_w=None
+    )
 
 
 def _useful(pieces: list[Piece], starts: list[tuple[Floats, Floats]], guess: int) -> list[Piece]:

@@ -1,10 +1,9 @@
 """The entry of the optimizer: the simplest exact algorithm that fits the problem, its answer checked.
 
     phases in a row, one run each         `chain`: dynamic program over time
-    phases in a row, several runs each    `segments`: label setting under Lagrangian bounds, for cost and finish
-    everything else                       `direct`: CP-SAT on the model of `formulation`: phases side by side, the aim
-                                          carbon with several runs, a carbon cap that binds, bills that fall when a
-                                          run gets longer
+    phases in a row, several runs each    `segments`: label setting under Lagrangian bounds, for every aim
+    everything else                       `direct`: CP-SAT on the model of `formulation`: phases side by side, caps that
+                                          bind, ties of carbon, bills that fall when a run gets longer
 
 Budget and carbon cap are left out first; when the best plan without them keeps them, it is the best plan.
 """
@@ -19,11 +18,14 @@ from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.explain import reasons
 from planner.optimizer.problem import Problem, Run, Solution, Status
+from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import chain_order
-from planner.optimizer.segments import best_segments, suited
+from planner.optimizer.runs import TimeUp, chain_order, usable
+from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
 
 Progress = Callable[[int | None, int, float], object]
+NEVER = 1 << 62
+TIES_S = 5.0  # what a proven optimum may cost in time to break its ties
 
 
 def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
@@ -74,10 +76,8 @@ class _Search:
         self.free = replace(problem, budget=None, carbon_cap=None)
         self.best: Solution | None = None
         self.bound = 0
-        order = chain_order(problem.phases)
-        self.order = order or []
+        self.order = chain_order(problem.phases) or []
         self.one_run = all(phase.max_segments == 1 for phase in problem.phases)
-        self.in_a_row = order is not None and (self.one_run or (problem.aim != "carbon" and suited(problem)))
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self.started
@@ -102,11 +102,12 @@ class _Search:
     def learn(self, runs: tuple[Run, ...]) -> Solution:
         """Values of a plan, which becomes the best so far if it keeps the caps and is better."""
         found = _solution(self.problem, runs)
-        if _within_caps(self.problem, found) and (
-            self.best is None or _value(self.problem, found) < _value(self.problem, self.best)
-        ):
+        if _within_caps(self.problem, found) and (self.best is None or self._key(found) < self._key(self.best)):
             self.best = found
         return found
+
+    def _key(self, solution: Solution) -> tuple[int, ...]:
+        return (_value(self.problem, solution), solution.cost, solution.finish_s, solution.carbon_g)
 
     def told(self, runs: tuple[Run, ...], bound: int) -> object:
         """Report a plan and a bound on the aim; a true answer means stop."""
@@ -117,36 +118,45 @@ class _Search:
         best = None if self.best is None else _value(self.problem, self.best)
         return self.progress(best, self.bound, self.elapsed_s())
 
+    def all_suited(self) -> bool:
+        return self.one_run or len(suited(self.problem)) == len(usable(self.problem))
+
     def optimum(self) -> Solution:
         """The optimum without reasons."""
         problem = self.problem
         if not self.order:
             return self.direct()
-        if self.one_run and len(self.order) == 1:  # the dynamic program sees the caps of a single run
-            runs = best_chain(problem, self.order)
-            return Solution("infeasible") if runs is None else _bounded(problem, _solution(problem, runs), None)
+        if self.one_run:
+            # the dynamic program sees the caps when there is one run in all
+            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order)
+            if runs is None:
+                return Solution("infeasible")
+            solution = self.learn(runs)
+            if _within_caps(problem, solution):
+                return _bounded(problem, solution, None)
+            self.bound = _value(problem, solution)
+            return self.capped(runs)
         soonest = earliest_finish(self.free, self.order)
         if soonest is None:
             return Solution("infeasible")
-        first = self.learn(soonest)
-        if problem.aim == "finish":
-            self.bound = first.finish_s
-        if not self.in_a_row:
-            return self.direct()
-        if problem.aim == "finish":
-            runs, _ = self.cheapest(soonest, first.finish_s)
-            solution, proven = self.learn(runs), True
-        elif self.one_run:
-            chain = best_chain(self.free, self.order)
-            assert chain is not None, "the earliest plan of one run per phase is a plan"
-            solution, proven = self.learn(chain), True
-        else:
-            runs, bound = self.cheapest(soonest, None, self.told)
-            solution, self.bound = self.learn(runs), max(self.bound, bound)
-            proven = self.bound == solution.cost
-        if _within_caps(problem, solution):
-            return _bounded(problem, solution, None if proven else self.bound)
-        return self.capped(soonest, solution if proven else None)
+        self.learn(soonest)
+        runs, bound = self.relaxed(soonest)
+        self.bound = max(self.bound, bound)
+        solution = self.learn(runs)
+        if not _within_caps(problem, solution):
+            return self.capped(soonest)
+        if problem.aim != "carbon" and self.all_suited():
+            return self.so_far()
+        return self.direct()  # not proven, or for the ties
+
+    def relaxed(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
+        """The best plan without caps, several runs per phase, and the proven bound on its value."""
+        if self.problem.aim == "carbon":
+            return self.greenest(soonest)
+        if self.problem.aim == "finish":
+            finish_s = max(run.end_s for run in soonest)
+            return self.cheapest(soonest, finish_s)[0], finish_s
+        return self.cheapest(soonest, None, self.told)
 
     def cheapest(
         self,
@@ -159,28 +169,40 @@ class _Search:
         single = replace(cheap, phases=tuple(replace(phase, max_segments=1) for phase in cheap.phases))
         runs = best_chain(single, self.order, finish_limit_s)
         if self.one_run:
-            assert runs is not None
-            return runs, evaluate(cheap, runs)[0]
+            # none can end by then only when nothing can
+            return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
         known = min((plan for plan in (runs, soonest) if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
-        return best_segments(cheap, self.order, known, self.left_s(), finish_limit_s, report)
+        options = suited(cheap)
+        if self.all_suited():
+            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report)
+        # a good plan of some of the options, whose bound says nothing of the others
+        found, _ = best_segments(cheap, self.order, options, known, self.left_s() / 2, finish_limit_s)
+        return found, 0
 
-    def capped(self, soonest: tuple[Run, ...], free: Solution | None) -> Solution:
-        """The best plan of phases in a row without caps breaks one: `free`, None when it is not proven."""
+    def greenest(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
+        """The plan with the least carbon, caps left out, and a bound on its carbon."""
+        if self.one_run:
+            green = best_chain(replace(self.free, aim="carbon"), self.order)
+            return (green or soonest), evaluate(self.free, green or soonest)[2]
+        carbon = carbon_as_money(self.free)
+        if carbon is None:
+            return soonest, 0
+        return best_segments(carbon, self.order, usable(carbon), soonest, self.left_s())
+
+    def capped(self, soonest: tuple[Run, ...]) -> Solution:
+        """Phases in a row when the best plan without caps breaks one or is not proven."""
         problem = self.problem
-        if free is not None:
-            self.bound = max(self.bound, _value(problem, free))
         if problem.budget is not None:
             runs, bound = self.cheapest(soonest, None)
+            self.learn(runs)
             if bound > problem.budget:
                 return Solution("infeasible")
-            self.learn(runs)
         if problem.carbon_cap is not None:
-            if self.one_run:
-                green = best_chain(replace(self.free, aim="carbon"), self.order)
-                assert green is not None
-                if self.learn(green).carbon_g > problem.carbon_cap:
-                    return Solution("infeasible")
-        elif problem.aim == "finish" and self.best is not None:
+            runs, bound = self.greenest(soonest)
+            self.learn(runs)
+            if bound > problem.carbon_cap:
+                return Solution("infeasible")
+        elif problem.aim == "finish" and self.best is not None and self.all_suited():
             return self.soonest_within_budget(soonest)
         return self.direct()
 
@@ -207,13 +229,37 @@ class _Search:
         """CP-SAT, from what is known."""
         from planner.optimizer.direct import solve_direct  # OR-Tools takes half a second to import
 
-        known = None if self.best is None else self.best.runs
+        best, limit_s = self.best, self.left_s()
+        if best is not None and self.bound == _value(self.problem, best):
+            limit_s = min(limit_s, TIES_S)
+        if limit_s <= 0:
+            return self.so_far()
+        started = time.monotonic()
+        options = self.worthwhile()
+        limit_s -= time.monotonic() - started
+        known = None if best is None else best.runs
         status, runs, bound = solve_direct(
-            self.problem, self.left_s(), known, self.bound, progress=self.progress, since=self.started
+            self.problem, limit_s, known, self.bound, options, self.progress, self.started
         )
         if status in ("infeasible", "unknown"):
             return Solution(status, bound=0 if status == "infeasible" else bound)
         return _bounded(self.problem, _solution(self.problem, runs), None if status == "optimal" else bound)
+
+    def worthwhile(self) -> list[int]:
+        """The options that a better plan than the best so far can use, as far as a quick bound tells."""
+        problem, best = self.problem, self.best
+        options = undominated(problem, usable(problem))
+        carbon = carbon_as_money(problem) if problem.aim == "carbon" else None
+        priced = problem if problem.aim == "cost" else carbon
+        if not self.order or best is None or priced is None:
+            return options
+        try:
+            stop_at = time.monotonic() + self.left_s() / 2
+            options, bound = useful_options(priced, self.order, options, _value(problem, best), stop_at)
+            self.bound = max(self.bound, min(bound, _value(problem, best)))
+        except TimeUp:
+            pass
+        return options
 
 
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:

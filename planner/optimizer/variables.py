@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,30 @@ class Choice:
         return billed_s(self.of.billing, self.most_s) or self.most_s
 
     @property
+    def most_tail_s(self) -> int:
+        """The most seconds that can be paid beyond the end of a run."""
+        billing = self.of.billing
+        if billing.blocks_s:
+            return max(billing.blocks_s)
+        return max(billing.minimum_s, billing.unit_s) + billing.unit_s
+
+    def scaled(self, unit: int) -> tuple[int, list[int], int]:
+        """Coefficients of money: of a unit of cost, of a second in each window, of the set-up, by their common divisor.
+
+        Exact for units of one micro-USD, else rounded up.
+        """
+        prices = [ceil_div(self.of.nodes * window.price, unit) for window in self.stretch]
+        setup = ceil_div(3600 * self.of.setup, unit)
+        divisor = math.gcd(3600, setup, *prices)
+        return 3600 // divisor, [price // divisor for price in prices], setup // divisor
+
+    def largest(self, most_cost: int, unit: int) -> int:
+        """The largest sum that a row of money can reach."""
+        hour, prices, setup = self.scaled(unit)
+        seconds = len(prices) * (self.most_s + self.most_tail_s) + self.most_billed_s
+        return hour * ceil_div(most_cost, unit) + setup + max(prices) * seconds
+
+    @property
     def least_price(self) -> int:
         return min(window.price for window in self.stretch)
 
@@ -68,6 +93,8 @@ class Model:
     first: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
     last: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
     billed: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    inside: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
+    cost_of: dict[tuple[int, int, int], Any] = field(default_factory=dict)
     cost: dict[Segment, Any] = field(default_factory=dict)
     grams: dict[Segment, Any] = field(default_factory=dict)
     work: dict[Segment, Any] = field(default_factory=dict)
@@ -91,6 +118,13 @@ class Model:
         return sum(self.cost.values()) + sum(
             ceil_div(price, self.unit) * overdue for price, overdue in zip(late, self.overdue.values(), strict=True)
         )
+
+    def rounding(self) -> int:
+        """By how many units the costs of a plan may be rounded up in all; none when the unit is one micro-USD."""
+        if self.unit == 1:
+            return 0
+        most_s = max((c.most_billed_s + c.most_tail_s for found in self.choices.values() for c in found), default=0)
+        return sum(phase.max_segments * (most_s // 3600 + 3) for phase in self.problem.phases)
 
     def total_carbon(self) -> Any:
         return sum(self.grams.values())
@@ -162,6 +196,8 @@ def declare(m: Model) -> None:
                     single = len(c.stretch) == 1
                     m.first[*s, i, w] = pick if single else cp.new_bool_var("")
                     m.last[*s, i, w] = pick if single else cp.new_bool_var("")
+                    m.inside[*s, i, w] = m.run[*s, i] if single else cp.new_int_var(0, c.most_s, "")
+                m.cost_of[*s, i] = cp.new_int_var(0, m.most_cost, f"cost{s}{c.of.id}")
         m.end[p] = cp.new_int_var(0, ceil_div(limit_s(phase, m.problem), h), f"end{p}")
         m.overdue[p] = cp.new_int_var(0, max(0, horizon - phase.deadline), f"overdue{p}")
     m.finish = cp.new_int_var(0, horizon * h, "finish")

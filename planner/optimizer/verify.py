@@ -21,28 +21,39 @@ MILLIONTH = Fraction(1, 10**6)
 
 def verify(plan: Plan) -> list[str]:
     """The violations of a plan, in the order of RULES; an empty list when everything it says holds."""
-    found = [_document(plan)] if _document(plan) else []
-    if found:
-        return found
-    return [sentence for rule in RULES for sentence in rule(plan)]
+    unreadable = [*_values(plan.model_dump(), ""), *_names(plan)]
+    return unreadable or [sentence for rule in RULES for sentence in rule(plan)]
 
 
-def _document(plan: Plan) -> str:
-    """Names must resolve before anything else can be looked at."""
+def _values(value: object, path: str) -> Iterator[str]:
+    """Numbers must be finite and times have a zone before anything can be recomputed."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _values(part, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield from _values(part, f"{path}.{number}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path} is not a finite number."
+    elif isinstance(value, datetime) and value.tzinfo is None:
+        yield f"{path}, {value.isoformat()}, has no time zone."
+
+
+def _names(plan: Plan) -> Iterator[str]:
+    """Names must resolve, and phases have tokens, before anything can be recomputed."""
     offers = {offer.offer for offer in plan.offers}
     phases = {(phase.job, phase.phase) for phase in plan.phases}
     for assignment in plan.assignments:
         if assignment.offer not in offers:
-            return f"{_name(assignment)} uses offer {assignment.offer}, which the plan does not describe."
+            yield f"{_name(assignment)} uses offer {assignment.offer}, which the plan does not describe."
         if (assignment.job, assignment.phase) not in phases:
-            return f"{_name(assignment)} belongs to a phase that the plan does not describe."
+            yield f"{_name(assignment)} belongs to a phase that the plan does not describe."
     for purchase in plan.purchases:
         if purchase.offer not in offers:
-            return f"{_bought(purchase)} buys an offer that the plan does not describe."
-    for moment in (plan.start, plan.horizon_end, *(a.start for a in plan.assignments)):
-        if moment.tzinfo is None:
-            return f"The time {moment.isoformat()} has no time zone."
-    return ""
+            yield f"{_bought(purchase)} buys an offer that the plan does not describe."
+    for phase in plan.phases:
+        if phase.tokens < 1:
+            yield f"Phase {_phase(phase)} has {phase.tokens} tokens."
 
 
 def status_fits(plan: Plan) -> Iterator[str]:

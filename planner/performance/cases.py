@@ -16,7 +16,15 @@ from planner.performance.layout import RECOMPUTE, Degrees
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape, shape
 from planner.performance.published import (
-    PRECISION, Run, fused_attention, interleaved, lora, measured_step_s, model_spec, network_gbps_per_node, sharding,
+    PRECISION,
+    Run,
+    fused_attention,
+    interleaved,
+    lora,
+    measured_step_s,
+    model_spec,
+    network_gbps_per_node,
+    sharding,
 )
 from planner.performance.search import Fixed, candidates, take
 from planner.performance.step_time import step_time
@@ -62,7 +70,9 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     accelerator = catalog.accelerators[run.words["accelerator"]]
     hosted = per_node or accelerator.typical_chips_per_host
     hardware = of_accelerator(accelerator, per_node, network / hosted if network else None)
-    if (given["tp"] or 1) * (given["pp"] or 1) * (given["cp"] or 1) * (given["dp"] or 0) == 2 * n or (given["tp"] or 0) * (given["pp"] or 1) > n:
+    if (given["tp"] or 1) * (given["pp"] or 1) * (given["cp"] or 1) * (given["dp"] or 0) == 2 * n or (
+        given["tp"] or 0
+    ) * (given["pp"] or 1) > n:
         hardware, n = per_core(hardware, 2), 2 * n
         assumed.append("degrees count the two cores of a chip")
     precision = PRECISION[run.words["precision"]]
@@ -74,7 +84,9 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     zero, group = sharding(run)
     model = model_spec(run)
     B, s = run.count("global_batch_sequences"), run.count("seq_len")
-    found = known_layouts(run, given, n, model.layers, fused) if known else searched_layouts(run, hardware, given, n, fused)
+    found = (
+        known_layouts(run, given, n, model.layers, fused) if known else searched_layouts(run, hardware, given, n, fused)
+    )
     if isinstance(found, str):
         return found
     free, notes = found
@@ -83,7 +95,17 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     if run.words["recompute"] not in ("none", "selective", "full"):
         notes = (*notes, "recomputation unknown: the cheapest that fits")
     overlap = "overlap off" not in run.words["notes"].lower()
-    return Case(run, hardware, precision, fused, overlap, shape(model, s, B, lora(run)), decided(free, run, zero, group, fused, hardware.torus_axes > 1), measured_step_s(run), (*assumed, *notes))
+    return Case(
+        run,
+        hardware,
+        precision,
+        fused,
+        overlap,
+        shape(model, s, B, lora(run)),
+        decided(free, run, zero, group, fused, hardware.torus_axes > 1),
+        measured_step_s(run),
+        (*assumed, *notes),
+    )
 
 
 def hardware_has(hardware: Hardware, precision: str) -> bool:
@@ -91,7 +113,9 @@ def hardware_has(hardware: Hardware, precision: str) -> bool:
     return bool({"fp8": hardware.peak_8bit, "int8": hardware.peak_int8, "fp4": hardware.peak_4bit}.get(precision, 1.0))
 
 
-def known_layouts(run: Run, given: dict[str, int | None], n: int, layers: int, fused: bool) -> tuple[Degrees, tuple[str, ...]] | str:
+def known_layouts(
+    run: Run, given: dict[str, int | None], n: int, layers: int, fused: bool
+) -> tuple[Degrees, tuple[str, ...]] | str:
     """The layouts of a row that gives its tensor and pipeline degrees: micro-batch and chunks may be open."""
     t, p, c = (given[name] or 1 for name in ("tp", "pp", "cp"))
     if n % (t * p * c):
@@ -111,13 +135,19 @@ def known_layouts(run: Run, given: dict[str, int | None], n: int, layers: int, f
         notes = (*notes, "pipeline chunks unknown: the best that fits")
     rows = np.array([(b, v) for b in batches for v in chunks], dtype=float)
     one = np.ones(len(rows))
-    return Degrees(t * one, p * one, rows[:, 1], D * one, c * one, rows[:, 0], one, D * c * one, 0 * one, 0 * one, one), notes
+    return Degrees(
+        t * one, p * one, rows[:, 1], D * one, c * one, rows[:, 0], one, D * c * one, 0 * one, 0 * one, one
+    ), notes
 
 
-def searched_layouts(run: Run, hardware: Hardware, given: dict[str, int | None], n: int, fused: bool) -> tuple[Degrees, tuple[str, ...]] | str:
+def searched_layouts(
+    run: Run, hardware: Hardware, given: dict[str, int | None], n: int, fused: bool
+) -> tuple[Degrees, tuple[str, ...]] | str:
     """Every legal layout consistent with the degrees a row gives."""
     fixed = Fixed(tp=given["tp"], pp=given["pp"], vp=given["vp"], cp=given["cp"], micro_batch=given["micro_batch"])
-    _, free = candidates(model_spec(run), hardware, [n], run.count("seq_len"), run.count("global_batch_sequences"), fixed)
+    _, free = candidates(
+        model_spec(run), hardware, [n], run.count("seq_len"), run.count("global_batch_sequences"), fixed
+    )
     if not len(np.asarray(free.t)):
         return f"no layout of {n} accelerators shares {run.count('global_batch_sequences')} sequences evenly"
     return free, ("degrees unknown: the best layout consistent with the row",)
@@ -133,27 +163,55 @@ def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool, 
         for recompute in recomputes:
             one = np.ones_like(free.t)
             ranks = free.D * free.c
-            parts.append(replace(
-                free, z=one * stage, S=np.minimum(one * group, ranks) if group else ranks,
-                full=one * (recompute == "full"), selective=one * (recompute == "selective"), sp=(free.t > 1) * float(sequence_parallel),
-            ))
-    if zero is None:  # unnamed FSDP: only in current software, without a pipeline, and beside tensor parallelism only on a torus
-        parts = [take(part, np.nonzero((np.asarray(part.z) < 3) | (fused & (np.asarray(part.p * (1 if torus else part.t)) == 1)))[0]) for part in parts]
-    return Degrees(**{field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts]) for field in fields(Degrees)})
+            parts.append(
+                replace(
+                    free,
+                    z=one * stage,
+                    S=np.minimum(one * group, ranks) if group else ranks,
+                    full=one * (recompute == "full"),
+                    selective=one * (recompute == "selective"),
+                    sp=np.where(free.t > 1, float(sequence_parallel), 0.0),
+                )
+            )
+    if (
+        zero is None
+    ):  # unnamed FSDP: only in current software, without a pipeline, and beside tensor parallelism only on a torus
+        parts = [
+            take(
+                part,
+                np.nonzero((np.asarray(part.z) < 3) | (fused & (np.asarray(part.p * (1 if torus else part.t)) == 1)))[
+                    0
+                ],
+            )
+            for part in parts
+        ]
+    return Degrees(
+        **{
+            field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts])
+            for field in fields(Degrees)
+        }
+    )
 
 
 def batch(cases: Sequence[Case]) -> Batch:
     """Cases as one set of arrays."""
     sizes = [len(np.asarray(one.layouts.t)) for one in cases]
     index = np.repeat(np.arange(len(cases)), sizes)
-    split = Degrees(**{field.name: np.concatenate([np.asarray(getattr(one.layouts, field.name)) for one in cases]) for field in fields(Degrees)})
+    split = Degrees(
+        **{
+            field.name: np.concatenate([np.asarray(getattr(one.layouts, field.name)) for one in cases])
+            for field in fields(Degrees)
+        }
+    )
     return Batch(tuple(cases), index, take(stacked([one.work for one in cases]), index), split)
 
 
 def stacked(letters: Sequence[Any]) -> Any:
     """Letters of several cases as arrays."""
     kind = type(letters[0])
-    return kind(**{field.name: np.array([getattr(one, field.name) for one in letters], dtype=float) for field in fields(kind)})
+    return kind(
+        **{field.name: np.array([getattr(one, field.name) for one in letters], dtype=float) for field in fields(kind)}
+    )
 
 
 def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
@@ -168,7 +226,7 @@ def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
 
 
 def chosen(batch: Batch, constants: Efficiency) -> tuple[NDArray[np.intp], Array, Array]:
-    """For every case the row of its fastest layout that fits (least memory where none does), its seconds, and its bytes."""
+    """For every case the row of its fastest layout that fits (else of least memory), its seconds, and its bytes."""
     letters = take(machines(batch.cases, constants), batch.case)
     memory = np.asarray(memory_use(batch.work, batch.degrees, letters).total)
     step = np.asarray(step_time(batch.work, batch.degrees, letters).total)

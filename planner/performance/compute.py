@@ -10,6 +10,7 @@ from planner.performance.hardware import Machine
 from planner.performance.layout import Degrees
 from planner.performance.parameters import Number, Shape
 
+
 @dataclass(frozen=True, slots=True)
 class LayerTime:
     """Seconds of one layer on one micro-batch."""
@@ -26,12 +27,12 @@ def matmul_time(M: Number, K: Number, N: Number, R: Number, w: Number, machine: 
     """Seconds of an (M, K) by (K, N) product at R FLOP/s, with w-byte operands and a 2-byte result.
 
     Roofline (Williams et al. 2009, doi:10.1145/1498765.1498785) with a soft knee: of the memory time, the share
-    `roofline` adds to the arithmetic time 2 M K N / R, so the rate grows smoothly with arithmetic intensity. The result is
-    computed in waves of tiles, one tile per core; the last wave is partly idle, `wave` results on average (NVIDIA, "Matrix
-    Multiplication Background User's Guide", section 4.2).
+    `roofline` adds to the arithmetic time 2 M K N / R, so the rate grows smoothly with arithmetic intensity. Each tile
+    of the result pays for starting and storing as much as for `depth` steps of the inner dimension K (NVIDIA, "Matrix
+    Multiplication Background User's Guide", section 4).
     """
     X = w * (M * K + K * N) + 2.0 * M * N
-    return 2.0 * K * (M * N + machine.wave) / R + machine.roofline * X / machine.W
+    return 2.0 * M * N * (K + machine.depth) / R + machine.roofline * X / machine.W
 
 
 def tokens(shape: Shape, degrees: Degrees) -> Number:
@@ -59,10 +60,10 @@ def linear_time(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
 def attention_time(shape: Shape, degrees: Degrees, machine: Machine) -> tuple[Number, Number]:
     """Seconds of one layer's attention, forward and backward.
 
-    Fused: FlashAttention-2 (arXiv:2307.08691), section 3: 4 s^2 d a FLOPs forward, 2.5 times as many backward (it computes
-    the scores again), half of them under a causal mask. Otherwise two batched products without the mask's saving, and
-    the scores through memory: scale, mask and softmax, dropout read and write 9 a s^2 b bytes forward and 11 backward
-    (element sizes of Korthikanti et al., arXiv:2205.05198, section 4.1).
+    Fused: FlashAttention-2 (arXiv:2307.08691), section 3: 4 s^2 d a FLOPs forward, 2.5 times as many backward (it
+    computes the scores again), half of them under a causal mask. Otherwise two batched products without the mask's
+    saving, and the scores through memory: scale, mask and softmax, dropout read and write 9 a s^2 b bytes forward and
+    11 backward (element sizes of Korthikanti et al., arXiv:2205.05198, section 4.1).
     """
     n, t, s = tokens(shape, degrees), degrees.t, shape.s
     reach = shape.window * (1.0 - shape.window / (2.0 * s))  # keys a query sees on average; s/2 without a window
@@ -79,11 +80,11 @@ def attention_time(shape: Shape, degrees: Degrees, machine: Machine) -> tuple[Nu
 def elementwise_bytes(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
     """Bytes of memory traffic of one layer's forward elementwise kernels: norms, residuals, activation, rotary, casts.
 
-    Counted from Korthikanti et al. (arXiv:2205.05198), section 4.1: a norm reads and writes 4 h bytes a token, a residual
-    addition 6 h, dropout 5 h; a gated activation reads 4 f and writes 2 f, GELU 4 f in all. Sequence parallelism divides
-    what lies outside the tensor-parallel region by t. Quantising reads 2 bytes and writes 2 of 1 byte (Transformer
-    Engine keeps a transpose) for each input of a linear layer. Low-rank adapters read and drop out their input (7 bytes
-    a value) and are added to the output (6), `adapters` times that with their small products.
+    Counted from Korthikanti et al. (arXiv:2205.05198), section 4.1: a norm reads and writes 4 h bytes a token, a
+    residual addition 6 h, dropout 5 h; a gated activation reads 4 f and writes 2 f, GELU 4 f in all. Sequence
+    parallelism divides what lies outside the tensor-parallel region by t. Quantising reads 2 bytes and writes 2 of 1
+    byte (Transformer Engine keeps a transpose) for each input of a linear layer. Low-rank adapters read and drop out
+    their input (7 bytes a value) and are added to the output (6), `adapters` times that with their small products.
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
@@ -101,9 +102,10 @@ def elementwise_bytes(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
 def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
     """Seconds of one layer on one micro-batch.
 
-    Backward runs each product twice (input and weight gradients), once where weights are frozen (LoRA, arXiv:2106.09685);
-    elementwise kernels move 1.4 times the bytes (a norm 6 h for 4 h, an addition 6 h, GELU 6 f for 4 f, a gate 10 f for 6 f), and
-    each micro-batch adds its weight gradients to 32-bit sums (8 bytes read and written per weight). A layer never takes less than launching its kernels.
+    Backward runs each product twice (input and weight gradients), once where weights are frozen (LoRA,
+    arXiv:2106.09685); elementwise kernels move 1.4 times the bytes (a norm 6 h for 4 h, an addition 6 h, GELU 6 f for
+    4 f, a gate 10 f for 6 f), and each micro-batch adds its weight gradients to 32-bit sums (8 bytes read and written
+    per weight). A layer never takes less than launching its kernels.
     """
     linear = linear_time(shape, degrees, machine)
     attention, attention_backward = attention_time(shape, degrees, machine)
@@ -121,12 +123,16 @@ def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
 def loss_time(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
     """Seconds of output projection and cross-entropy of one micro-batch, forward and backward, and of the embedding.
 
-    The projection stays in 16 bits under 8-bit recipes (Transformer Engine); logits are kept in 32 bits and cross memory
-    four times (Korthikanti et al., arXiv:2205.05198, section 4.3).
+    The projection stays in 16 bits under 8-bit recipes (Transformer Engine); logits are kept in 32 bits and cross
+    memory four times (Korthikanti et al., arXiv:2205.05198, section 4.3).
     """
     n, t = tokens(shape, degrees), degrees.t
     product = matmul_time(n, shape.h, shape.V / t, machine.U, 2.0, machine)
-    return (1.0 + (2.0 - shape.lora) * machine.backward) * product + 16.0 * n * shape.V / t / machine.E + 12.0 * n * shape.h / machine.E
+    return (
+        (1.0 + (2.0 - shape.lora) * machine.backward) * product
+        + 16.0 * n * shape.V / t / machine.E
+        + 12.0 * n * shape.h / machine.E
+    )
 
 
 def optimizer_time(parameters: Number, shard: Number, trained: Number, machine: Machine) -> Number:

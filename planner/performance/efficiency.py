@@ -28,7 +28,7 @@ MEANING = {
     "expected_error": ("1", "median absolute step-time error of the family's published runs, sources left out in turn"),
     "power": ("1", "exponent of the matrix rate in the power limit: chips slow down to stay within it"),
     "backward": ("1", "time of a backward product over that of the forward one of the same size"),
-    "wave": ("1", "results of a matrix multiply for which the last wave of tiles idles"),
+    "depth": ("1", "inner dimension whose time a matrix multiply pays on top of its own"),
     "adapters": ("1", "time of low-rank adapters over that of their memory traffic beside every linear layer"),
     "head_size": ("1", "head size at which attention reaches half of its asymptotic rate"),
     "launch": ("s", "shortest time of one layer's forward pass: its kernels must be launched one by one"),
@@ -82,11 +82,15 @@ def read_efficiency(folder: Path) -> Efficiency:
             for line, row in enumerate(reader, start=2):
                 name = row["constant"]
                 if name not in MEANING:
-                    raise InputError(Problem(f"unknown constant '{name}'", str(file), line, "constant", nearest(name, MEANING)))
+                    raise InputError(
+                        Problem(f"unknown constant '{name}'", str(file), line, "constant", nearest(name, MEANING))
+                    )
                 try:
                     values[row["family"], name] = float(row["value"])
                 except ValueError as error:
-                    raise InputError(Problem(f"expected a number, got '{row['value']}'", str(file), line, "value")) from error
-    if missing := sorted(name for name in MEANING if (ANY, name) not in values):
-        raise InputError(Problem(f"no value of family 'any' for {', '.join(missing)}", str(folder)))
+                    raise InputError(
+                        Problem(f"expected a number, got '{row['value']}'", str(file), line, "value")
+                    ) from error
+    if absent := sorted(name for name in MEANING if (ANY, name) not in values):
+        raise InputError(Problem(f"no value of family 'any' for {', '.join(absent)}", str(folder)))
     return Efficiency(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from planner.errors import InputError, Problem, nearest
@@ -61,9 +61,22 @@ class Estimate:
 
 
 def estimate(
-    model: ModelSpec, hardware: Hardware, accelerators: int, sequence_length: int, global_batch_sequences: int, precision: str,
-    *, tp: int | None = None, pp: int | None = None, vp: int | None = None, cp: int | None = None, ep: int | None = None,
-    micro_batch: int | None = None, zero: int | None = None, recompute: str | None = None, lora: bool = False,
+    model: ModelSpec,
+    hardware: Hardware,
+    accelerators: int,
+    sequence_length: int,
+    global_batch_sequences: int,
+    precision: str,
+    *,
+    tp: int | None = None,
+    pp: int | None = None,
+    vp: int | None = None,
+    cp: int | None = None,
+    ep: int | None = None,
+    micro_batch: int | None = None,
+    zero: int | None = None,
+    recompute: str | None = None,
+    lora: bool = False,
 ) -> Estimate:
     """The fastest layout on `accelerators` accelerators under the degrees given; those left out are searched.
 
@@ -80,8 +93,14 @@ def estimate(
 
 
 def best_layouts(
-    model: ModelSpec, hardware: Hardware, node_counts: Sequence[int], sequence_length: int, global_batch_sequences: int,
-    precision: str, *, lora: bool = False,
+    model: ModelSpec,
+    hardware: Hardware,
+    node_counts: Sequence[int],
+    sequence_length: int,
+    global_batch_sequences: int,
+    precision: str,
+    *,
+    lora: bool = False,
 ) -> list[Estimate]:
     """For each number of nodes the fastest layout that fits, or the one that lacks least memory (fits false)."""
     sizes = [nodes * hardware.accelerators_per_node for nodes in node_counts]
@@ -111,8 +130,13 @@ def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout) 
         tokens_per_second=rate,
         tokens_per_second_per_accelerator=rate / layout.accelerators,
         mfu=float(utilisation(model_flops_per_token(work), rate, letters.peak, layout.accelerators)),
-        hfu=float(utilisation(hardware_flops_per_token(work, split.full, split.selective), rate, letters.peak, layout.accelerators)),
-        memory_gib={part.name: float(getattr(memory, part.name)) / GIB for part in fields(memory)} | {"total": used / GIB},
+        hfu=float(
+            utilisation(
+                hardware_flops_per_token(work, split.full, split.selective), rate, letters.peak, layout.accelerators
+            )
+        ),
+        memory_gib={part.name: float(getattr(memory, part.name)) / GIB for part in fields(memory)}
+        | {"total": used / GIB},
         fits=used <= float(letters.memory),
         short_by_gib=max(used - float(letters.memory), 0.0) / GIB,
         breakdown_s=parts,
@@ -127,7 +151,9 @@ def no_layout(accelerators: int, global_batch_sequences: int) -> Estimate:
     return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None)
 
 
-def check_degrees(model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed, ep: int | None) -> None:
+def check_degrees(
+    model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed, ep: int | None
+) -> None:
     """Raise InputError for every degree that does not divide what it splits."""
     problems: list[Problem] = []
 
@@ -140,7 +166,9 @@ def check_degrees(model: ModelSpec, accelerators: int, global_batch_sequences: i
         divides(name, getattr(fixed, name), "the accelerators", accelerators)
     model_parallel = (fixed.tp or 1) * (fixed.pp or 1) * (fixed.cp or 1)
     if not problems and accelerators % model_parallel:
-        problems.append(Problem(f"tp * pp * cp = {model_parallel} does not divide the accelerators ({accelerators})", field="tp"))
+        problems.append(
+            Problem(f"tp * pp * cp = {model_parallel} does not divide the accelerators ({accelerators})", field="tp")
+        )
     if fixed.pp and fixed.pp > model.layers:
         problems.append(Problem(f"{fixed.pp} stages for {model.layers} layers", field="pp"))
     if fixed.vp and fixed.vp > 1 and not problems:
@@ -148,19 +176,33 @@ def check_degrees(model: ModelSpec, accelerators: int, global_batch_sequences: i
         if p == 1:
             problems.append(Problem("interleaving needs a pipeline: give --pp above 1", field="vp"))
         elif model.layers % (p * fixed.vp) and (model.layers + 2) % (p * fixed.vp):
-            problems.append(Problem(f"pp * vp = {p * fixed.vp} does not divide the layers ({model.layers})", field="vp"))
+            problems.append(
+                Problem(f"pp * vp = {p * fixed.vp} does not divide the layers ({model.layers})", field="vp")
+            )
     divides("micro_batch", fixed.micro_batch, "the global batch in sequences", global_batch_sequences)
     if not problems and all((fixed.tp, fixed.pp, fixed.cp)):
         dp = accelerators // model_parallel
         if global_batch_sequences % (dp * (fixed.micro_batch or 1)):
-            problems.append(Problem(f"dp * micro_batch = {dp} * {fixed.micro_batch or 1} does not divide the global batch "
-                                    f"({global_batch_sequences} sequences)", field="micro_batch"))
+            problems.append(
+                Problem(
+                    f"dp * micro_batch = {dp} * {fixed.micro_batch or 1} does not divide the global batch "
+                    f"({global_batch_sequences} sequences)",
+                    field="micro_batch",
+                )
+            )
     if fixed.zero is not None and fixed.zero not in range(4):
         problems.append(Problem(f"expected 0, 1, 2 or 3, got {fixed.zero}", field="zero"))
     if fixed.recompute is not None and fixed.recompute not in RECOMPUTE:
-        problems.append(Problem(f"expected one of {', '.join(RECOMPUTE)}, got '{fixed.recompute}'", field="recompute",
-                                nearest=nearest(fixed.recompute, RECOMPUTE)))
+        problems.append(
+            Problem(
+                f"expected one of {', '.join(RECOMPUTE)}, got '{fixed.recompute}'",
+                field="recompute",
+                nearest=nearest(fixed.recompute, RECOMPUTE),
+            )
+        )
     if ep not in (None, 1):
-        problems.append(Problem(f"expert parallelism of {ep} needs a mixture of experts; {model.name} is dense", field="ep"))
+        problems.append(
+            Problem(f"expert parallelism of {ep} needs a mixture of experts; {model.name} is dense", field="ep")
+        )
     if problems:
         raise InputError(problems)

@@ -34,22 +34,31 @@ class Goodput:
 
 
 def goodput(
-    *, nodes: int, purchase_option: str, accelerator: Accelerator, accelerators_per_node: int, parameters: float,
+    *,
+    nodes: int,
+    purchase_option: str,
+    accelerator: Accelerator,
+    accelerators_per_node: int,
+    parameters: float,
     rates: Mapping[str, float] | None = None,
 ) -> Goodput:
-    """Goodput of a slice of `nodes` nodes training a model of `parameters` parameters, with the optimal checkpoint interval.
+    """Goodput of a slice training a model of `parameters` parameters, with the optimal checkpoint interval.
 
     Failures grow with the nodes, counted in nodes of 8 accelerators (TPU hosts have a rate of their own); each costs a
-    restart and on average half an interval. Spot nodes are also taken back: a slice keeps its nodes for a time that falls
-    with its size, then starts anew.
+    restart and on average half an interval. Training stalls while a checkpoint is copied to host memory and goes on while
+    it is written, so checkpoints are never closer than writing takes. Spot nodes are also taken back: a slice keeps its nodes for a time that
+    falls with its size, then starts anew.
     """
     rates = rates or failure_rates()
-    per_day = rates["failures_per_tpu_node_day"] if accelerator.form_factor == "TPU-slice" else (
-        rates["failures_per_node_day"] * accelerators_per_node / NODE)
+    per_day = (
+        rates["failures_per_tpu_node_day"]
+        if accelerator.form_factor == "TPU-slice"
+        else (rates["failures_per_node_day"] * accelerators_per_node / NODE)
+    )
     failures = nodes * per_day / DAY
     preemptions = nodes ** rates["spot_stretch_exponent"] / rates["spot_stretch"] if purchase_option == "spot" else 0.0
     written = parameters * rates["checkpoint_bytes_per_parameter"] / (nodes * rates["checkpoint_bandwidth"])
-    stall = min(rates["checkpoint_stall"], written)
+    stall = rates["checkpoint_stall"]
     mtbf = 1.0 / (failures + preemptions)
     restart = (failures * rates["restart"] + preemptions * rates["startup"]) * mtbf
     interval = max(young_daly(stall, mtbf), written)

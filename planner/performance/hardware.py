@@ -39,14 +39,27 @@ class Hardware:
 
     def peak(self, precision: str) -> float:
         """Dense peak in FLOP/s at a precision; raises InputError when the accelerator has none."""
-        peaks = {"bf16": self.peak_16bit, "fp16": self.peak_16bit, "fp8": self.peak_8bit, "fp32": self.peak_32bit,
-                 "int8": self.peak_int8, "fp4": self.peak_4bit}
+        peaks = {
+            "bf16": self.peak_16bit,
+            "fp16": self.peak_16bit,
+            "fp8": self.peak_8bit,
+            "fp32": self.peak_32bit,
+            "int8": self.peak_int8,
+            "fp4": self.peak_4bit,
+        }
         if precision not in peaks:
-            raise InputError(Problem(f"unknown precision '{precision}', expected one of {', '.join(PRECISIONS)}",
-                                     field="precision", nearest=nearest(precision, PRECISIONS)))
+            raise InputError(
+                Problem(
+                    f"unknown precision '{precision}', expected one of {', '.join(PRECISIONS)}",
+                    field="precision",
+                    nearest=nearest(precision, PRECISIONS),
+                )
+            )
         if not peaks[precision]:
             can = ", ".join(name for name, value in peaks.items() if value)
-            raise InputError(Problem(f"{self.accelerator} cannot train in {precision}, only in {can}", field="precision"))
+            raise InputError(
+                Problem(f"{self.accelerator} cannot train in {precision}, only in {can}", field="precision")
+            )
         return peaks[precision]
 
 
@@ -81,7 +94,7 @@ class Machine:
     straggler: Number
     backward: Number
     head_size: Number
-    wave: Number
+    depth: Number
     adapters: Number
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
@@ -91,8 +104,13 @@ class Machine:
 def hardware(catalog: Catalog, instance_type: str) -> Hardware:
     """The hardware of an instance type of the catalog; its network replaces the accelerator's usual one."""
     if instance_type not in catalog.instance_types:
-        raise InputError(Problem(f"unknown instance type '{instance_type}'", field="instance_type",
-                                 nearest=nearest(instance_type, catalog.instance_types)))
+        raise InputError(
+            Problem(
+                f"unknown instance type '{instance_type}'",
+                field="instance_type",
+                nearest=nearest(instance_type, catalog.instance_types),
+            )
+        )
     kind = catalog.instance_types[instance_type]
     accelerator = catalog.accelerators[kind.accelerator]
     gbps = kind.network_gbps / kind.accelerators if kind.network_gbps else None
@@ -102,8 +120,13 @@ def hardware(catalog: Catalog, instance_type: str) -> Hardware:
 def hardware_of_accelerator(catalog: Catalog, accelerator: str) -> Hardware:
     """The hardware of an accelerator in its usual host; raises InputError with the nearest name."""
     if accelerator not in catalog.accelerators:
-        raise InputError(Problem(f"unknown accelerator '{accelerator}'", field="accelerator",
-                                 nearest=nearest(accelerator, catalog.accelerators)))
+        raise InputError(
+            Problem(
+                f"unknown accelerator '{accelerator}'",
+                field="accelerator",
+                nearest=nearest(accelerator, catalog.accelerators),
+            )
+        )
     return of_accelerator(catalog.accelerators[accelerator])
 
 
@@ -115,23 +138,38 @@ def of_accelerator(
     In a host of another size than usual the scale-up domain is that host, where accelerators share one board (SXM, OAM,
     superchip); cards keep their bridges and meet over PCIe.
     """
+
     def tera(value: float | None) -> float:
         return 0.0 if value is None else value * 1e12
 
     per_node = per_node or accelerator.typical_chips_per_host
     domain = accelerator.scale_up_domain_size
-    if per_node != accelerator.typical_chips_per_host and domain <= 16 and accelerator.form_factor not in ("PCIe", "NVL"):
+    if (
+        per_node != accelerator.typical_chips_per_host
+        and domain <= 16
+        and accelerator.form_factor not in ("PCIe", "NVL")
+    ):
         domain = per_node
     half = tera(accelerator.bf16_tflops) or tera(accelerator.fp16_tflops)
     gbps = network_gbps if network_gbps is not None else accelerator.scale_out_bw_gbps_per_chip or 25.0
     axes = {"2d-torus": 2, "3d-torus": 3}.get(accelerator.topology, 1) if accelerator.scale_up_domain_size > 16 else 1
     links = (accelerator.intra_node_bw_gbs or 64.0) * 1e9 / 2.0  # the catalog counts both directions
     return Hardware(
-        name=name or accelerator.id, accelerator=accelerator.id, family=accelerator.family, accelerators_per_node=per_node,
-        memory_gib=accelerator.memory_gb, memory_bandwidth=(accelerator.memory_bw_gbs or 1000.0) * 1e9,
-        peak_16bit=half, peak_8bit=tera(accelerator.fp8_tflops), peak_int8=tera(accelerator.int8_tops) or tera(accelerator.fp8_tflops),
-        peak_4bit=tera(accelerator.fp4_tflops), peak_32bit=tera(accelerator.fp32_tflops) or half / 16.0,
-        scale_up=links, domain=domain, scale_out=gbps * 1e9 / 8.0, torus_axes=axes,
+        name=name or accelerator.id,
+        accelerator=accelerator.id,
+        family=accelerator.family,
+        accelerators_per_node=per_node,
+        memory_gib=accelerator.memory_gb,
+        memory_bandwidth=(accelerator.memory_bw_gbs or 1000.0) * 1e9,
+        peak_16bit=half,
+        peak_8bit=tera(accelerator.fp8_tflops),
+        peak_int8=tera(accelerator.int8_tops) or tera(accelerator.fp8_tflops),
+        peak_4bit=tera(accelerator.fp4_tflops),
+        peak_32bit=tera(accelerator.fp32_tflops) or half / 16.0,
+        scale_up=links,
+        domain=domain,
+        scale_out=gbps * 1e9 / 8.0,
+        torus_axes=axes,
         mesh=accelerator.topology.endswith("-mesh") and accelerator.topology != "nvlink-mesh",
         watts=accelerator.tdp_w or 0.0,
     )
@@ -147,7 +185,11 @@ def power_share(watts: float, peak: float, reference: float, exponent: float, sh
 
 
 def machine(
-    hardware: Hardware, precision: str, constants: Efficiency | None = None, fused_attention: bool = True, overlap: bool = True
+    hardware: Hardware,
+    precision: str,
+    constants: Efficiency | None = None,
+    fused_attention: bool = True,
+    overlap: bool = True,
 ) -> Machine:
     """The letters of a hardware at a precision with the constants of its family.
 
@@ -169,25 +211,59 @@ def machine(
 
     fused = fused_attention and one("fused_attention") > 0
     return Machine(
-        peak=peak, G=peak * reached(share), U=half * reached(one("matmul")), A=half * reached(one("attention")), W=hardware.memory_bandwidth,
-        E=hardware.memory_bandwidth * one("memory"), bytes_operand=bits / 8.0, cast=float(bits < 16),
-        x1=hardware.scale_up * one("scale_up"), x2=one("host_link") * one("scale_up"),
-        x3=hardware.scale_out * one("scale_out"), n1=float(hardware.domain), n2=float(max(hardware.accelerators_per_node, 1)),
-        axes=float(hardware.torus_axes), mesh=float(hardware.mesh), alpha1=one("latency_up"), alpha3=one("latency_out"),
-        roofline=one("roofline"), tensor_exposed=one("tensor_exposed") if overlap else 1.0, pipeline_exposed=one("pipeline_exposed"),
-        data_overlap=one("data_overlap") * overlap, data_floor=one("data_floor"), launch=one("launch"), step=one("step"),
-        straggler=one("straggler"), backward=one("backward"), head_size=one("head_size"), wave=one("wave"), adapters=one("adapters"), fused=float(fused), memory=hardware.memory_gib * GIB, reserve=one("reserve"),
+        peak=peak,
+        G=peak * reached(share),
+        U=half * reached(one("matmul")),
+        A=half * reached(one("attention")),
+        W=hardware.memory_bandwidth,
+        E=hardware.memory_bandwidth * one("memory"),
+        bytes_operand=bits / 8.0,
+        cast=float(bits < 16),
+        x1=hardware.scale_up * one("scale_up"),
+        x2=one("host_link") * one("scale_up"),
+        x3=hardware.scale_out * one("scale_out"),
+        n1=float(hardware.domain),
+        n2=float(max(hardware.accelerators_per_node, 1)),
+        axes=float(hardware.torus_axes),
+        mesh=float(hardware.mesh),
+        alpha1=one("latency_up"),
+        alpha3=one("latency_out"),
+        roofline=one("roofline"),
+        tensor_exposed=one("tensor_exposed") if overlap else 1.0,
+        pipeline_exposed=one("pipeline_exposed"),
+        data_overlap=one("data_overlap") * overlap,
+        data_floor=one("data_floor"),
+        launch=one("launch"),
+        step=one("step"),
+        straggler=one("straggler"),
+        backward=one("backward"),
+        head_size=one("head_size"),
+        depth=one("depth"),
+        adapters=one("adapters"),
+        fused=float(fused),
+        memory=hardware.memory_gib * GIB,
+        reserve=one("reserve"),
     )
 
 
 def per_core(hardware: Hardware, cores: int) -> Hardware:
     """A hardware counted in cores of a chip, which share its rates, memory and links evenly."""
+
     def part(value: float) -> float:
         return value / cores
 
     return replace(
-        hardware, accelerators_per_node=hardware.accelerators_per_node * cores, memory_gib=part(hardware.memory_gib),
-        memory_bandwidth=part(hardware.memory_bandwidth), peak_16bit=part(hardware.peak_16bit), peak_8bit=part(hardware.peak_8bit),
-        peak_int8=part(hardware.peak_int8), peak_4bit=part(hardware.peak_4bit), peak_32bit=part(hardware.peak_32bit),
-        watts=part(hardware.watts), scale_up=part(hardware.scale_up), domain=hardware.domain * cores, scale_out=part(hardware.scale_out),
+        hardware,
+        accelerators_per_node=hardware.accelerators_per_node * cores,
+        memory_gib=part(hardware.memory_gib),
+        memory_bandwidth=part(hardware.memory_bandwidth),
+        peak_16bit=part(hardware.peak_16bit),
+        peak_8bit=part(hardware.peak_8bit),
+        peak_int8=part(hardware.peak_int8),
+        peak_4bit=part(hardware.peak_4bit),
+        peak_32bit=part(hardware.peak_32bit),
+        watts=part(hardware.watts),
+        scale_up=part(hardware.scale_up),
+        domain=hardware.domain * cores,
+        scale_out=part(hardware.scale_out),
     )

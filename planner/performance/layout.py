@@ -14,8 +14,8 @@ RECOMPUTE = ("none", "selective", "full")
 class Layout:
     """Degrees of parallelism of one placement; tp * pp * cp * dp is the number of accelerators.
 
-    `vp` is chunks of layers per pipeline stage (1: plain 1F1B), `zero` the ZeRO stage (3: FSDP full shard), `shard_group`
-    how many ranks share one copy of what ZeRO shards (0: all dp * cp).
+    `vp` is chunks of layers per pipeline stage (1: plain 1F1B), `zero` the ZeRO stage (3: FSDP full shard),
+    `shard_group` how many ranks share one copy of what ZeRO shards (0: all dp * cp).
     """
 
     tp: int = 1
@@ -65,8 +65,15 @@ class Degrees:
 def degrees(layout: Layout) -> Degrees:
     """The letters of one layout."""
     return Degrees(
-        t=float(layout.tp), p=float(layout.pp), v=float(layout.vp), D=float(layout.dp), c=float(layout.cp),
-        b=float(layout.micro_batch), z=float(layout.zero), S=float(layout.shard_group or layout.dp * layout.cp),
-        selective=float(layout.recompute == "selective"), full=float(layout.recompute == "full"),
+        t=float(layout.tp),
+        p=float(layout.pp),
+        v=float(layout.vp),
+        D=float(layout.dp),
+        c=float(layout.cp),
+        b=float(layout.micro_batch),
+        z=float(layout.zero),
+        S=float(layout.shard_group or layout.dp * layout.cp),
+        selective=float(layout.recompute == "selective"),
+        full=float(layout.recompute == "full"),
         sp=float(layout.sequence_parallel and layout.tp > 1),
     )

@@ -34,11 +34,11 @@ class MemoryUse:
 def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
     """Bytes one layer keeps for its backward pass on one micro-batch.
 
-    Korthikanti et al. (arXiv:2205.05198), equations 1 to 4: s b h (10 + 24/t + 5 a s/(h t)) with tensor parallelism, all of
-    it divided by t with sequence parallelism, for GELU, as many key/value heads as heads, dropout and scores kept.
-    FlashAttention keeps no scores, recent models no dropout; a gated block keeps 6 f for 4 f. Selective recomputation
-    drops the scores, or where there are none the outputs of norms and activation (Megatron Core `--recompute-modules
-    layernorm mlp_act`).
+    Korthikanti et al. (arXiv:2205.05198), equations 1 to 4: s b h (10 + 24/t + 5 a s/(h t)) with tensor parallelism,
+    all of it divided by t with sequence parallelism, for GELU, as many key/value heads as heads, dropout and scores
+    kept. FlashAttention keeps no scores, recent models no dropout; a gated block keeps 6 f for 4 f. Selective
+    recomputation drops the scores, or where there are none the outputs of norms and activation (Megatron Core
+    `--recompute-modules layernorm mlp_act`).
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
@@ -59,13 +59,17 @@ def checkpoint(shape: Shape, degrees: Degrees) -> Number:
 def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     """Memory of the fullest accelerator.
 
-    Weights 2 bytes, gradients 2 (4 in software from before FlashAttention), Adam in 32 bits 12 (weight and two moments), each divided by the shard group from ZeRO
-    stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. FSDP also holds two whole layers while it gathers them.
-    Logits are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
+    Weights 2 bytes, gradients 2 (4 in software from before FlashAttention), Adam in 32 bits 12 (weight and two
+    moments), each divided by the shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. FSDP
+    also holds two whole layers while it gathers them. Logits are kept in 32 bits with a 16-bit gradient (Korthikanti
+    et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may
+    be kept in 8 bits under 8-bit training.
     """
     Psi = stage_parameters(shape, degrees.t, degrees.p, degrees.v)
     trained = 1.0 - shape.lora
-    w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(machine.bytes_operand > 2.0, 2.0, 1.0)
+    w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(
+        machine.bytes_operand > 2.0, 2.0, 1.0
+    )
     z1, z2, z3 = (np.where(degrees.z >= stage, degrees.S, 1.0) for stage in (1.0, 2.0, 3.0))
     ell = layers_per_stage(shape.L, degrees.p, degrees.v)
     m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)

@@ -39,13 +39,23 @@ class Shape:
 def shape(model: ModelSpec, sequence_length: int, global_batch_sequences: int, lora: bool = False) -> Shape:
     """The letters of a model spec, for one sequence length and one global batch (in sequences)."""
     return Shape(
-        L=float(model.layers), h=float(model.hidden_size), f=float(model.ffn_size), a=float(model.heads),
-        k=float(model.kv_heads), d=float(model.head_size), V=float(model.vocabulary), g=3.0 if model.gated_mlp else 2.0,
-        s=float(sequence_length), B=float(global_batch_sequences), N=float(model.parameters),
-        N_layer=float(model.layer_parameters), N_embedding=float(model.embedding_parameters),
+        L=float(model.layers),
+        h=float(model.hidden_size),
+        f=float(model.ffn_size),
+        a=float(model.heads),
+        k=float(model.kv_heads),
+        d=float(model.head_size),
+        V=float(model.vocabulary),
+        g=3.0 if model.gated_mlp else 2.0,
+        s=float(sequence_length),
+        B=float(global_batch_sequences),
+        N=float(model.parameters),
+        N_layer=float(model.layer_parameters),
+        N_embedding=float(model.embedding_parameters),
         tables=1.0 if model.tied_embeddings else 2.0,
         window=float(min(model.sliding_window or sequence_length, sequence_length)),
-        parallel=float(model.parallel_block), lora=float(lora),
+        parallel=float(model.parallel_block),
+        lora=float(lora),
     )
 
 

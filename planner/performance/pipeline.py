@@ -23,8 +23,8 @@ def slowest_stage(L: Number, p: Number, v: Number, T_layer: Number, T_last: Numb
 def bubble(p: Number, v: Number, T_stages: Number, T_slowest: Number) -> Number:
     """Seconds the slowest stage waits while the pipeline fills and drains: the other stages' time, divided by v chunks.
 
-    Megatron SC21 (arXiv:2104.04473), sections 2.2.1 and 2.2.2: t_pb = (p - 1)(t_f + t_b) / v for even stages; `T_stages`
-    is the sum over all stages of one micro-batch's time.
+    Megatron SC21 (arXiv:2104.04473), sections 2.2.1 and 2.2.2: t_pb = (p - 1)(t_f + t_b) / v for even stages;
+    `T_stages` is the sum over all stages of one micro-batch's time.
     """
     return np.where(p > 1, np.maximum(T_stages - T_slowest, 0.0) / v, 0.0)
 

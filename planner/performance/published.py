@@ -12,15 +12,53 @@ from planner.errors import InputError, Problem
 from planner.model_spec import ModelSpec
 
 NUMBERS = (
-    "params_total_b", "layers", "hidden", "ffn_hidden", "heads", "kv_heads", "vocab", "seq_len", "global_batch_sequences",
-    "micro_batch", "num_accelerators", "accelerators_per_node", "tp", "pp", "vp", "dp", "cp", "step_time_s",
+    "params_total_b",
+    "layers",
+    "hidden",
+    "ffn_hidden",
+    "heads",
+    "kv_heads",
+    "vocab",
+    "seq_len",
+    "global_batch_sequences",
+    "micro_batch",
+    "num_accelerators",
+    "accelerators_per_node",
+    "tp",
+    "pp",
+    "vp",
+    "dp",
+    "cp",
+    "step_time_s",
     "tokens_per_s_per_device",
 )
 WORDS = ("id", "model", "arch", "precision", "accelerator", "zero_or_fsdp", "recompute", "notes", "source")
-REQUIRED = ("id", "accelerator", "num_accelerators", "seq_len", "global_batch_sequences", "precision", "layers", "hidden")
-PRECISION = {"bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4", "fp8/nvfp4": "fp8", "int8": "int8",
-             "fp32": "fp32", "tf32": "fp32", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+REQUIRED = (
+    "id",
+    "accelerator",
+    "num_accelerators",
+    "seq_len",
+    "global_batch_sequences",
+    "precision",
+    "layers",
+    "hidden",
+)
+PRECISION = {
+    "bf16": "bf16",
+    "fp16": "fp16",
+    "fp8": "fp8",
+    "mxfp8": "fp8",
+    "nvfp4": "fp4",
+    "fp8/nvfp4": "fp8",
+    "int8": "int8",
+    "fp32": "fp32",
+    "tf32": "fp32",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "float32": "fp32",
+}
 EARLIEST_FUSED_YEAR = 2023
+SAMPLE = 512  # tokens of a packed fine-tuning sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +111,9 @@ def read_runs(path: Path) -> list[Run]:
                         if not (math.isfinite(numbers[name]) and numbers[name] > 0):
                             raise ValueError
                     except ValueError:
-                        problems.append(Problem(f"expected a positive number or nothing, got '{text}'", str(path), line, name))
+                        problems.append(
+                            Problem(f"expected a positive number or nothing, got '{text}'", str(path), line, name)
+                        )
             runs.append(Run(line, {name: (row.get(name) or "").strip() for name in WORDS}, numbers))
     if problems:
         raise InputError(problems)
@@ -83,15 +123,25 @@ def read_runs(path: Path) -> list[Run]:
 def unmodelled(run: Run, accelerators: object) -> str:
     """Why a row cannot be modelled, or ''."""
     if run.words["arch"] not in ("", "dense"):
-        return "mixture of experts: not modelled yet" if run.words["arch"] == "moe" else f"architecture '{run.words['arch']}' not modelled"
+        return (
+            "mixture of experts: not modelled yet"
+            if run.words["arch"] == "moe"
+            else f"architecture '{run.words['arch']}' not modelled"
+        )
     if missing := [name for name in ("layers", "hidden", "ffn_hidden", "heads", "vocab") if name not in run.numbers]:
         return f"layer shape not published: {', '.join(missing)}"
-    if missing := [name for name in ("num_accelerators", "seq_len", "global_batch_sequences") if name not in run.numbers]:
+    if missing := [
+        name for name in ("num_accelerators", "seq_len", "global_batch_sequences") if name not in run.numbers
+    ]:
         return f"not published: {', '.join(missing)}"
     if run.words["accelerator"] not in accelerators:  # type: ignore[operator]
         return f"accelerator '{run.words['accelerator']}' is not in the catalog"
     if run.words["precision"] not in PRECISION:
-        return f"precision '{run.words['precision']}' not modelled" if run.words["precision"] else "precision not published"
+        return (
+            f"precision '{run.words['precision']}' not modelled"
+            if run.words["precision"]
+            else "precision not published"
+        )
     if not measured_step_s(run):
         return "no step time or tokens/s published"
     return ""
@@ -110,6 +160,18 @@ def lora(run: Run) -> bool:
     return "lora" in run.words["model"].lower()
 
 
+def attention_span(run: Run) -> int:
+    """Tokens within which a sequence attends to itself: all of it, or one sample where short samples are packed.
+
+    Fine-tuning (SFT or LoRA in the model's name) packs short samples, unless the notes say that documents fill the
+    sequence (MLPerf's GovReport). NVIDIA's recipes pack SQuAD, a few hundred tokens a sample.
+    """
+    tuned = any(word in run.words["model"] for word in ("SFT", "LoRA", "fine-tun"))
+    return (
+        min(SAMPLE, run.count("seq_len")) if tuned and "packed to" not in run.words["notes"] else run.count("seq_len")
+    )
+
+
 def model_spec(run: Run) -> ModelSpec:
     """The architecture of a row; what has no column (gated block, tied tables, head size) from the parameter count.
 
@@ -122,9 +184,22 @@ def model_spec(run: Run) -> ModelSpec:
     gated_first = (False, True) if f == 4 * h else (True, False)
     sizes = [h // a, *(size for size in (128, 256) if size != h // a)]
     options = [
-        ModelSpec(name=run.words["model"], layers=run.count("layers"), hidden_size=h, ffn_size=f, heads=a, kv_heads=k,
-                  vocabulary=run.count("vocab"), head_size=size, gated_mlp=gated, tied_embeddings=tied)
-        for size in sizes for gated in gated_first for tied in (not gated, gated)
+        ModelSpec(
+            name=run.words["model"],
+            layers=run.count("layers"),
+            hidden_size=h,
+            ffn_size=f,
+            heads=a,
+            kv_heads=k,
+            vocabulary=run.count("vocab"),
+            head_size=size,
+            gated_mlp=gated,
+            tied_embeddings=tied,
+            sliding_window=attention_span(run) if attention_span(run) < run.count("seq_len") else 0,
+        )
+        for size in sizes
+        for gated in gated_first
+        for tied in (not gated, gated)
     ]
     if not wanted:
         return options[0]
@@ -149,10 +224,12 @@ def sharding(run: Run) -> tuple[int | None, int]:
 
 
 def network_gbps_per_node(run: Run) -> float | None:
-    """Network of a node in gigabit/s where the notes print it ('4x OmniPath 100', '4 x 100 Gb/s RoCE', '(800 Gb/s) per node')."""
+    """Gigabit/s of a node where the notes print it: '4x OmniPath 100', '4 x 100 Gb/s RoCE', '(800 Gb/s) per node'."""
     notes = run.words["notes"]
     fabric = r"(?:HDR IB|NDR IB|HDR|NDR|IB|OmniPath|RoCE|EFA)"
-    if found := re.search(rf"\b(\d+) ?x {fabric} (\d+)", notes) or re.search(rf"\b(\d+) ?x ?(\d+) ?Gb(?:/s)? {fabric}", notes):
+    if found := re.search(rf"\b(\d+) ?x {fabric} (\d+)", notes) or re.search(
+        rf"\b(\d+) ?x ?(\d+) ?Gb(?:/s)? {fabric}", notes
+    ):
         return float(found[1]) * float(found[2])
     if found := re.search(r"\((\d+) Gb/s\) per node", notes):
         return float(found[1])
@@ -162,8 +239,8 @@ def network_gbps_per_node(run: Run) -> float | None:
 def fused_attention(run: Run) -> bool:
     """Whether the run's software has fused attention: not before 2023, and not in fp16, which that software replaced.
 
-    The year is the earliest in the row's source and notes (an arXiv number or a date); rows without one count as recent.
-    FlashAttention appeared in May 2022 (arXiv:2205.14135) and reached the large frameworks in 2023.
+    The year is the earliest in the row's source and notes (an arXiv number or a date); rows without one count as
+    recent. FlashAttention appeared in May 2022 (arXiv:2205.14135) and reached the large frameworks in 2023.
     """
     if run.words["precision"] == "fp16":
         return False

@@ -56,15 +56,25 @@ class Table:
         recompute = "full" if at["full"] else "selective" if at["selective"] else "none"
         group = round(at["S"])
         return Layout(
-            tp=round(at["t"]), pp=round(at["p"]), vp=round(at["v"]), dp=dp, cp=cp, micro_batch=round(at["b"]),
-            zero=round(at["z"]), recompute=recompute, sequence_parallel=bool(at["sp"]), shard_group=group if group != dp * cp else 0,
+            tp=round(at["t"]),
+            pp=round(at["p"]),
+            vp=round(at["v"]),
+            dp=dp,
+            cp=cp,
+            micro_batch=round(at["b"]),
+            zero=round(at["z"]),
+            recompute=recompute,
+            sequence_parallel=bool(at["sp"]),
+            shard_group=group if group != dp * cp else 0,
         )
 
 
 def take(letters: Letters, index: NDArray[np.intp]) -> Letters:
     """The letters at some rows; numbers stay numbers."""
     values = {
-        field.name: value[index] if isinstance(value := getattr(letters, field.name), np.ndarray) and value.ndim else value
+        field.name: value[index]
+        if isinstance(value := getattr(letters, field.name), np.ndarray) and value.ndim
+        else value
         for field in fields(letters)
     }
     return replace(letters, **values)
@@ -75,11 +85,17 @@ def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: 
     """Columns t, p, v, c, b of every combination legal on some slice: whole heads per rank, whole chunks per stage."""
     widest = 16 if domain > 16 else domain
     tensors = (fixed.tp,) if fixed.tp else [t for t in (1, 2, 4, 8, 16) if t <= widest and heads % t == 0]
-    contexts = (fixed.cp,) if fixed.cp else [c for c in (1, 2, 4, 8, 16, 32, 64) if c == 1 or sequence_length >= c * SHORTEST_CONTEXT]
+    contexts = (
+        (fixed.cp,)
+        if fixed.cp
+        else [c for c in (1, 2, 4, 8, 16, 32, 64) if c == 1 or sequence_length >= c * SHORTEST_CONTEXT]
+    )
     batches = (fixed.micro_batch,) if fixed.micro_batch else MICRO_BATCHES
     stages = []
     for p in (fixed.pp,) if fixed.pp else range(1, min(layers, LARGEST_PIPELINE if pipelined else 1) + 1):
-        chunks = [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] if p > 1 else [1]
+        chunks = (
+            [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] if p > 1 else [1]
+        )
         if fixed.pp and not chunks:
             chunks = [1]
         if fixed.vp:
@@ -92,7 +108,12 @@ def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: 
 
 
 def candidates(
-    model: ModelSpec, hardware: Hardware, accelerators: Sequence[int], sequence_length: int, global_batch_sequences: int, fixed: Fixed
+    model: ModelSpec,
+    hardware: Hardware,
+    accelerators: Sequence[int],
+    sequence_length: int,
+    global_batch_sequences: int,
+    fixed: Fixed,
 ) -> tuple[NDArray[np.intp], Degrees]:
     """Every legal layout of every slice size, without ZeRO and recomputation decided: slice index and degrees.
 
@@ -103,7 +124,7 @@ def candidates(
     t, p, v, c, b = (column[None, :] for column in table.T)
     D = np.array(accelerators, dtype=float)[:, None] / (t * p * c)
     m = global_batch_sequences / (D * b)
-    legal = (D >= 1) & (D == np.floor(D)) & (m >= 1) & (m == np.floor(m)) & ((v == 1) | (np.mod(m, p) == 0))
+    legal = (D >= 1) & (np.floor(D) == D) & (m >= 1) & (m == np.floor(m)) & ((v == 1) | (np.mod(m, p) == 0))
     index, row = np.nonzero(legal)
     t, p, v, c, b = (column[row] for column in table.T)
     D = D[index, row]
@@ -113,13 +134,19 @@ def candidates(
 
 
 def layouts(
-    model: ModelSpec, hardware: Hardware, accelerators: Sequence[int], sequence_length: int, global_batch_sequences: int,
-    precision: str, fixed: Fixed | None = None, lora: bool = False,
+    model: ModelSpec,
+    hardware: Hardware,
+    accelerators: Sequence[int],
+    sequence_length: int,
+    global_batch_sequences: int,
+    precision: str,
+    fixed: Fixed | None = None,
+    lora: bool = False,
 ) -> Table:
     """All legal layouts of some slice sizes (in accelerators) with their memory and step time.
 
-    For each split, ZeRO stages 1 and 3 and the cheapest recomputation that fits are kept (none, selective, full), unless
-    fixed. Stages 0 and 2 are never faster than 1 and 3 and hold more.
+    For each split, ZeRO stages 1 and 3 and the cheapest recomputation that fits are kept (none, selective, full),
+    unless fixed. Stages 0 and 2 are never faster than 1 and 3 and hold more.
     """
     fixed = fixed or Fixed()
     letters = machine(hardware, precision)
@@ -129,12 +156,15 @@ def layouts(
     parts: list[tuple[NDArray[np.intp], Degrees, Array]] = []
     for stage in stages:
         rest, split = index, replace(free, z=np.full_like(free.t, float(stage)))
-        if stage == 3 and fixed.zero is None:  # one rank has nothing to shard; FSDP pipelines regather for every micro-batch
-            keep = np.nonzero((free.D * free.c > 1) & (free.p == 1))[0]
+        if stage == 3 and fixed.zero is None:  # one rank has nothing to shard; nobody gathers for every pipelined batch
+            keep = np.nonzero(np.asarray((free.D * free.c > 1) & (free.p == 1)))[0]
             rest, split = index[keep], take(split, keep)
         for recompute in (fixed.recompute,) if fixed.recompute else RECOMPUTE:
-            chosen = replace(split, full=np.full_like(split.t, float(recompute == "full")),
-                             selective=np.full_like(split.t, float(recompute == "selective")))
+            chosen = replace(
+                split,
+                full=np.full_like(split.t, float(recompute == "full")),
+                selective=np.full_like(split.t, float(recompute == "selective")),
+            )
             memory = np.asarray(memory_use(work, chosen, letters).total)
             last = recompute in ("full", fixed.recompute)
             keep = np.nonzero((memory <= letters.memory) | last)[0]
@@ -143,7 +173,12 @@ def layouts(
             rest, split = rest[left], take(split, left)
     rows = np.concatenate([part[0] for part in parts])
     memory = np.concatenate([part[2] for part in parts])
-    merged = Degrees(**{field.name: np.concatenate([np.asarray(getattr(part[1], field.name)) for part in parts]) for field in fields(Degrees)})
+    merged = Degrees(
+        **{
+            field.name: np.concatenate([np.asarray(getattr(part[1], field.name)) for part in parts])
+            for field in fields(Degrees)
+        }
+    )
     step = np.full(len(rows), np.inf)
     fits = np.nonzero(memory <= letters.memory)[0]
     step[fits] = np.asarray(step_time(work, take(merged, fits), letters).total)
@@ -151,7 +186,7 @@ def layouts(
 
 
 def best_rows(table: Table, slices: int) -> list[int]:
-    """The row of the fastest layout of every slice; the one that needs least memory where none fits; -1 where none is legal."""
+    """The row of every slice's fastest layout; of the one of least memory where none fits; -1 where none is legal."""
     best = [-1] * slices
     for row in np.lexsort((table.memory, table.step_s, table.slice_index))[::-1].tolist():
         best[int(table.slice_index[row])] = row

@@ -48,7 +48,8 @@ def tensor_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number)
     """Seconds of tensor-parallel communication of one layer, one direction, one micro-batch, all of it.
 
     Two all-reduces of 2 n h bytes (one for a parallel block): Shoeybi et al. (arXiv:1909.08053), section 3; with
-    sequence parallelism the same bytes as all-gathers and reduce-scatters: Korthikanti et al. (arXiv:2205.05198), 4.2.2.
+    sequence parallelism the same bytes as all-gathers and reduce-scatters: Korthikanti et al. (arXiv:2205.05198),
+    4.2.2.
     """
     links = path(machine, degrees.t, np.ones_like(degrees.t), total)
     X = width(machine) * tokens(shape, degrees) * shape.h
@@ -66,7 +67,7 @@ def context_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number
 
 
 def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
-    """Seconds one stage sends activations and gradients for one micro-batch: 2 v sends of 2 n h bytes, scattered over t.
+    """Seconds one stage sends activations and gradients of one micro-batch: 2 v sends of 2 n h / t bytes.
 
     Megatron SC21 (arXiv:2104.04473), sections 3.2 and 4.1 (scatter/gather optimisation: each of t ranks sends 1/t).
     """
@@ -78,10 +79,11 @@ def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Numbe
 def data_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number, m: Number) -> tuple[Number, Number]:
     """Seconds of data-parallel communication of one step: what may hide behind one micro-batch, and behind all of them.
 
-    ZeRO (arXiv:1910.02054), section 7: gradients reduce-scattered and weights gathered once a step up to stage 2 (as much
-    as an all-reduce); stage 3 (FSDP, arXiv:2304.11277) gathers weights forward and backward and reduce-scatters
+    ZeRO (arXiv:1910.02054), section 7: gradients reduce-scattered and weights gathered once a step up to stage 2 (as
+    much as an all-reduce); stage 3 (FSDP, arXiv:2304.11277) gathers weights forward and backward and reduce-scatters
     gradients for every micro-batch, layer by layer. Otherwise buckets of max(40 million, a million times the ranks)
-    parameters pay the ring's latency (Megatron Core, DistributedDataParallelConfig). With hybrid sharding the shards are then all-reduced between groups.
+    parameters pay the ring's latency (Megatron Core, DistributedDataParallelConfig). With hybrid sharding the shards
+    are then all-reduced between groups.
     """
     n = degrees.D * degrees.c
     Psi = width(machine) * stage_parameters(shape, degrees.t, degrees.p, degrees.v)
@@ -96,7 +98,7 @@ def data_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number, m
     hybrid = reduce_time(Psi / S, n / S, between.x, between.alpha)
     gather = gather_time(Psi, S, group.x, layers * group.alpha)
     fsdp = m * (2.0 + trained) * gather
-    per_step = trained * np.where(degrees.z >= 3, np.where(S < n, hybrid, 0.0), once)
+    per_step = trained * np.where(degrees.z >= 3, np.where(n > S, hybrid, 0.0), once)
     return per_step, np.where(degrees.z >= 3, fsdp, 0.0)
 
 
@@ -104,8 +106,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     """Time of one step, by part.
 
     The slowest stage works m micro-batches one after the other; filling and draining add the bubble. Tensor-parallel
-    communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise;
-    the context ring hides behind attention; gradients reduced once a step hide behind the last backward and first forward
+    communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise; the
+    context ring hides behind attention; gradients reduced once a step hide behind the last backward and first forward
     micro-batch; FSDP hides behind `data_overlap` of all computation.
     """
     p, v = degrees.p, degrees.v
@@ -127,7 +129,9 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     T_stages = shape.L * T_layer + loss
     T_send = machine.pipeline_exposed * pipeline_time(shape, degrees, machine, total)
     once, always = data_time(shape, degrees, machine, total, m)
-    data = exposed(once, machine.data_overlap * T_slowest, machine.data_floor) + exposed(always, machine.data_overlap * m * T_slowest, machine.data_floor)
+    data = exposed(once, machine.data_overlap * T_slowest, machine.data_floor) + exposed(
+        always, machine.data_overlap * m * T_slowest, machine.data_floor
+    )
     shard = np.where(degrees.z >= 1, degrees.S, 1.0)
     update = optimizer_time(stage_parameters(shape, degrees.t, p, v), shard, 1.0 - shape.lora, machine)
     share = m * shape.L / p

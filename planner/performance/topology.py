@@ -22,10 +22,10 @@ def path(machine: Machine, n: Number, stride: Number, total: Number) -> Path:
     """The links of a group of n ranks that lie `stride` accelerators apart.
 
     Ranks are numbered with tensor parallelism fastest, then context, data, pipeline (Megatron SC21, arXiv:2104.04473,
-    section 3.2) over `total` accelerators. A group inside one scale-up domain uses its links; a group inside one host the host's; a wider ring
-    enters each host through as many network adapters as it has ranks there, so its slowest link is
-    min(inside, ranks per host x adapter). In a mesh a group reaches only the links to its own members; on a torus a
-    group of part of the axes uses those axes (JAX Scaling Book, "Sharded matrices").
+    section 3.2) over `total` accelerators. A group inside one scale-up domain uses its links; a group inside one host
+    the host's; a wider ring enters each host through as many network adapters as it has ranks there, so its slowest
+    link is min(inside, ranks per host x adapter). In a mesh a group reaches only the links to its own members; on a
+    torus a group of part of the axes uses those axes (JAX Scaling Book, "Sharded matrices").
     """
     span = n * stride
     inside = np.clip(machine.n1 / stride, 1.0, n)  # ranks of the group in one scale-up domain

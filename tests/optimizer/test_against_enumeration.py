@@ -192,10 +192,11 @@ def random_problem(seed: int, kind: str) -> Problem:
 
 def random_option(rng: random.Random, p: int, horizon: int, step_s: int, kind: str) -> RunOption:
     nodes = rng.randint(1, 6)
+    scale = 10_000 if horizon % 2 == step_s % 4 // 2 else 1  # micro-USD as in tests of arithmetic, or as in the market
     windows, step = [], rng.choice([0, 0, 1, 2])
     while step < horizon and len(windows) < 4:
         end = min(horizon, step + rng.randint(1, horizon))
-        windows.append(Window(step, end, rng.randint(1, 9) * rng.choice([100, 360, 977]), rng.choice([0, 8])))
+        windows.append(Window(step, end, rng.randint(1, 9) * rng.choice([100, 360, 977]) * scale, rng.choice([0, 8])))
         step = end + rng.choice([0, 0, 1])
     billing = rng.choice(
         [Billing()] * 4

@@ -91,6 +91,8 @@ def test_the_special_algorithms_agree_with_the_direct_model(seed: int, segments:
 def test_dominance_changes_no_optimum(seed: int):
     for aim in ("cost", "finish", "carbon"):
         problem = replace(medium(seed, 1, 2), aim=aim)
+        worse = tuple(replace(option, rate=option.rate - 1, setup=option.setup + seed) for option in problem.options)
+        problem = replace(problem, options=worse + problem.options)
         kept = undominated(problem, range(len(problem.options)))
         fewer = replace(problem, options=tuple(problem.options[index] for index in kept))
         assert len(kept) < len(problem.options)

@@ -1,0 +1,180 @@
+"""Predicted against published: the shape of the answer, what is skipped and why, and a guard on accuracy."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardware_catalog.catalog import load
+from planner.calibration import fit, free_constants, step_errors
+from planner.errors import InputError
+from planner.performance.cases import Case, case
+from planner.performance.efficiency import MEANING, directory, efficiency, read_efficiency
+from planner.performance.published import (
+    fused_attention,
+    model_spec,
+    network_gbps_per_node,
+    read_runs,
+    sharding,
+    unmodelled,
+)
+from planner.validation import bundled_runs, validate
+
+COLUMNS = """
+id model arch params_total_b params_active_b layers hidden ffn_hidden heads kv_heads vocab experts experts_active
+seq_len global_batch_sequences micro_batch precision accelerator num_accelerators accelerators_per_node tp pp vp dp
+cp ep zero_or_fsdp recompute tokens_total_b step_time_s tokens_per_s_per_device tflops_per_device mfu_pct hfu_pct
+device_hours wall_days energy_mwh carbon_t cost_usd notes source_kind source
+"""
+GOOD = dict.fromkeys(COLUMNS.split(), "") | {
+    "id": "lab-001", "model": "Llama-3.1-70B", "arch": "dense", "params_total_b": "70.55", "layers": "80",
+    "hidden": "8192", "ffn_hidden": "28672", "heads": "64", "kv_heads": "8", "vocab": "128256", "seq_len": "8192",
+    "global_batch_sequences": "128", "micro_batch": "1", "precision": "bf16", "accelerator": "h100-sxm5-80",
+    "num_accelerators": "64", "accelerators_per_node": "8", "tp": "4", "pp": "4", "vp": "5", "dp": "2", "cp": "2",
+    "recompute": "unknown", "step_time_s": "14.66",
+}  # fmt: skip
+
+
+def runs_file(path: Path, *rows: dict[str, str]) -> Path:
+    file = path / "runs.csv"
+    with file.open("w", newline="") as lines:
+        out = csv.DictWriter(lines, list(GOOD))
+        out.writeheader()
+        out.writerows(GOOD | row for row in rows)
+    return file
+
+
+def test_a_known_run_is_predicted_and_says_what_was_assumed(tmp_path: Path) -> None:
+    found = validate(runs_file(tmp_path, {}), load()).as_json()
+    (row,) = found["rows"]
+    assert row["id"] == "lab-001"
+    assert row["measured_step_s"] == 14.66
+    assert row["error"] == pytest.approx(row["predicted_step_s"] / 14.66 - 1)
+    assert abs(row["error"]) < 0.2
+    assert "recomputation unknown: the cheapest that fits" in row["assumed"]
+    assert "sharding unknown: the cheapest that fits" in row["assumed"]
+    assert set(found["summary"]) >= {"n", "median_abs_error", "mape", "p90_abs_error", "within_10", "within_20"}
+    assert found["by_family"]["nvidia-hopper"]["n"] == 1
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    ({"arch": "moe"}, "mixture of experts: not modelled yet"),
+    ({"layers": ""}, "layer shape not published: layers"),
+    ({"step_time_s": ""}, "no step time or tokens/s published"),
+    ({"accelerator": "abacus"}, "accelerator 'abacus' is not in the catalog"),
+    ({"seq_len": ""}, "not published: seq_len"),
+    ({"precision": "fp6"}, "precision 'fp6' not modelled"),
+    ({"precision": ""}, "precision not published"),
+    ({"tp": "3", "dp": "", "cp": ""}, "tp * pp * cp = 12 does not divide 64 accelerators"),
+    ({"accelerator": "a100-sxm4-80", "precision": "fp8"}, "a100-sxm4-80 has no fp8 peak in the catalog"),
+])  # fmt: skip
+def test_a_row_that_cannot_be_modelled_is_listed_with_the_reason(
+    tmp_path: Path, change: dict[str, str], reason: str
+) -> None:
+    found = validate(runs_file(tmp_path, {}, change | {"id": "lab-002"}), load())
+    assert [(skip.id, skip.reason) for skip in found.skipped] == [("lab-002", reason)]
+    assert len(found.rows) == 1
+
+
+def test_missing_degrees_are_searched(tmp_path: Path) -> None:
+    open_degrees = dict.fromkeys(("tp", "pp", "vp", "dp", "cp", "micro_batch"), "")
+    (row,) = validate(runs_file(tmp_path, open_degrees), load()).rows
+    assert "degrees unknown: the best layout consistent with the row" in row.assumed
+    assert row.layout["tp"] * row.layout["pp"] * row.layout["cp"] * row.layout["dp"] == 64
+
+
+def test_tokens_per_second_stand_in_for_the_step_time(tmp_path: Path) -> None:
+    # 128 x 8192 tokens / (64 x 1000 tokens/s) = 16.384 s
+    (row,) = validate(runs_file(tmp_path, {"step_time_s": "", "tokens_per_s_per_device": "1000"}), load()).rows
+    assert row.measured_step_s == pytest.approx(16.384)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"layers": "many"}, ":2: layers: expected a positive number or nothing, got 'many'"),
+    ({"hidden": "-1"}, ":2: hidden: expected a positive number"),
+    ({"step_time_s": "nan"}, ":2: step_time_s: expected a positive number"),
+])  # fmt: skip
+def test_a_malformed_cell_is_named_with_its_line(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validate(runs_file(tmp_path, change), load())
+    assert message in str(caught.value)
+
+
+def test_missing_columns_and_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("id,model\n1,2\n")
+    with pytest.raises(InputError, match="columns missing: accelerator"):
+        validate(tmp_path / "short.csv", load())
+    with pytest.raises(InputError, match="cannot read"):
+        validate(tmp_path / "none.csv", load())
+
+
+def test_what_has_no_column_is_read_from_the_row(tmp_path: Path) -> None:
+    change = {"zero_or_fsdp": "fsdp within slice, dp 4 over DCN", "notes": "4 x 100 Gb/s RoCE per node; 2021-04"}
+    (run,) = read_runs(runs_file(tmp_path, change))
+    assert sharding(run) == (3, 16)
+    assert network_gbps_per_node(run) == 400
+    assert not fused_attention(run)
+    spec = model_spec(run)
+    assert (spec.gated_mlp, spec.tied_embeddings, spec.head_size) == (True, False, 128)
+    assert spec.parameters == pytest.approx(70.55e9, rel=1e-3)
+
+
+def test_no_bundled_run_is_lost_and_none_is_barred_from_shipping() -> None:
+    found = validate(bundled_runs(), load())
+    ids = {run.id for run in read_runs(bundled_runs())}
+    assert {row.id for row in found.rows} | {row.id for row in found.skipped} == ids
+    assert not any(name.startswith("vtrain") for name in ids)
+
+
+def test_bundled_runs_stay_as_accurate_as_when_they_were_fitted() -> None:
+    found = validate(bundled_runs(), load())
+    numbers = found.as_json()["summary"]
+    assert numbers["n"] > 600
+    assert numbers["median_abs_error"] < 0.075
+    assert numbers["within_20"] > 0.85
+    assert abs(numbers["bias"]) < 0.04
+
+
+def test_published_layouts_are_not_called_unfitting() -> None:
+    rows = validate(bundled_runs(), load()).rows
+    assert sum(not row.fits for row in rows) <= 0.01 * len(rows)
+
+
+def test_a_fit_recovers_a_slower_machine(tmp_path: Path) -> None:
+    # runs of one family, all half as fast as the prior says: the fitted errors must be small
+    rows = [{"id": f"lab-{n:03}", "step_time_s": str(seconds)} for n, seconds in enumerate((25.0, 25.5, 26.0, 24.5))]
+    cases = [found for run in read_runs(runs_file(tmp_path, *rows)) if isinstance(found := case(run, load()), Case)]
+    prior = read_efficiency(directory() / "priors")
+    fitted = fit(cases, prior, rounds=2, steps=6)
+    assert np.median(np.abs(step_errors(cases, prior))) > 0.3
+    assert np.median(np.abs(step_errors(cases, fitted))) < 0.1
+    assert ("nvidia-hopper", "matmul") in free_constants(cases)
+
+
+def test_every_constant_has_a_meaning_a_unit_and_a_source() -> None:
+    for folder in (directory(), directory() / "priors"):
+        for file in folder.glob("*.csv"):
+            for row in csv.DictReader(file.read_text().splitlines()):
+                assert row["source"], (file.name, row)
+                assert row["unit"] == MEANING[row["constant"]][0]
+    assert set(efficiency().families()) >= {"nvidia-ampere", "nvidia-hopper", "nvidia-blackwell", "google-tpu"}
+
+
+def test_an_unknown_constant_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(
+        "family,constant,value,unit,source,fit_date,rows,residual\nany,matmull,1,1,guess,,,\n"
+    )
+    with pytest.raises(InputError, match="did you mean 'matmul'"):
+        read_efficiency(tmp_path)
+
+
+def test_mixture_rows_keep_their_reason() -> None:
+    reasons = {
+        run.id: unmodelled(run, load().accelerators) for run in read_runs(bundled_runs()) if run.words["arch"] == "moe"
+    }
+    assert set(reasons.values()) == {"mixture of experts: not modelled yet"}
