@@ -34,7 +34,9 @@ def main() -> None:
     workload, catalog = read_workload(WORKLOAD), load()
     rows = {
         "planner --help": median_s(lambda: subprocess.run(shown, check=True, capture_output=True), 5),
-        "planner plan, cold start to answer": median_s(lambda: subprocess.run(cold, check=True, capture_output=True), 5),
+        "planner plan, cold start to answer": median_s(
+            lambda: subprocess.run(cold, check=True, capture_output=True), 5
+        ),
         "load the catalog": median_s(lambda: load(Path(str(BUNDLED))), 5),
         "read the workload": median_s(lambda: read_workload(WORKLOAD), 5),
         "options of the whole catalog, warm": median_s(lambda: options(workload, catalog), 5),

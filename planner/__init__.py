@@ -1,7 +1,7 @@
 """The capacity planner as a library: read a workload, plan it, verify the plan.
 
-    import planner
-    plan = planner.solve(planner.read("workload.yaml"))
+import planner
+plan = planner.solve(planner.read("workload.yaml"))
 """
 
 from __future__ import annotations

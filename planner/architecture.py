@@ -34,9 +34,12 @@ def model(name_or_path: str | Path, relative_to: Path | None = None) -> ModelSpe
         return read_model((relative_to or Path()) / Path(text).expanduser())
     known = {name.casefold(): name for name in model_names()}
     if text.casefold() not in known:
-        raise InputError(Problem(
-            f"'{text}' is not a known model: expected a bundled name, or a path of a YAML file or config.json",
-            nearest=nearest(text, known.values())))
+        raise InputError(
+            Problem(
+                f"'{text}' is not a known model: expected a bundled name, or a path of a YAML file or config.json",
+                nearest=nearest(text, known.values()),
+            )
+        )
     return _bundled(known[text.casefold()])
 
 
@@ -88,10 +91,14 @@ def from_hugging_face(config: Mapping[str, Any], name: str = "") -> ModelSpec:
     """A model spec from a Hugging Face `config.json` of a dense decoder; Invalid for any other architecture."""
     kind = str(config.get("model_type"))
     if kind not in _HUGGING_FACE:
-        raise Invalid(Problem(
-            f"'{kind}' models cannot be read from config.json (known: {', '.join(_HUGGING_FACE)}): write the fields of "
-            "the architecture, or give parameters and tokens instead of a model",
-            field="model_type", nearest=nearest(kind, _HUGGING_FACE)))
+        raise Invalid(
+            Problem(
+                f"'{kind}' models cannot be read from config.json (known: {', '.join(_HUGGING_FACE)}): write the fields "
+                "of the architecture, or give parameters and tokens instead of a model",
+                field="model_type",
+                nearest=nearest(kind, _HUGGING_FACE),
+            )
+        )
     title = str(config.get("_name_or_path") or name or kind).rstrip("/").rpartition("/")[2]
     try:
         fields = _HUGGING_FACE[kind](config)
@@ -100,20 +107,31 @@ def from_hugging_face(config: Mapping[str, Any], name: str = "") -> ModelSpec:
     except TypeError as error:
         raise Invalid(Problem(f"not a {kind} configuration: {error}")) from None
     if config.get("quantization_config"):
-        raise Invalid(Problem("a quantised checkpoint cannot be trained: use the config of the original model",
-                              field="quantization_config"))
+        raise Invalid(
+            Problem(
+                "a quantised checkpoint cannot be trained: use the config of the original model",
+                field="quantization_config",
+            )
+        )
     return from_fields({"source": f"Hugging Face config.json, model_type {kind}", **fields}, title)
 
 
 def _llama(config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("mlp_bias", False) or config.get("attention_bias", False):
-        raise Invalid(Problem("biases of attention or feed-forward in a llama model are not supported",
-                              field="mlp_bias" if config.get("mlp_bias") else "attention_bias"))
+        raise Invalid(
+            Problem(
+                "biases of attention or feed-forward in a llama model are not supported",
+                field="mlp_bias" if config.get("mlp_bias") else "attention_bias",
+            )
+        )
     return {
-        "layers": config["num_hidden_layers"], "hidden_size": config["hidden_size"],
-        "ffn_size": config["intermediate_size"], "heads": config["num_attention_heads"],
+        "layers": config["num_hidden_layers"],
+        "hidden_size": config["hidden_size"],
+        "ffn_size": config["intermediate_size"],
+        "heads": config["num_attention_heads"],
         "kv_heads": config.get("num_key_value_heads") or config["num_attention_heads"],
-        "head_size": config.get("head_dim") or 0, "vocabulary": config["vocab_size"],
+        "head_size": config.get("head_dim") or 0,
+        "vocabulary": config["vocab_size"],
         "tied_embeddings": config.get("tie_word_embeddings", False),
     }
 
@@ -134,9 +152,16 @@ def _gemma(config: Mapping[str, Any]) -> dict[str, Any]:
 def _biased(config: Mapping[str, Any], layers: str, hidden: str, heads: str) -> dict[str, Any]:
     """What GPT-2 and its descendants share: LayerNorm, biases everywhere, feed-forward of four times the width."""
     return {
-        "layers": config[layers], "hidden_size": config[hidden], "heads": config[heads], "kv_heads": config[heads],
-        "ffn_size": 4 * config[hidden], "vocabulary": config["vocab_size"], "gated_mlp": False, "layer_norm": True,
-        "linear_biases": True, "tied_embeddings": config.get("tie_word_embeddings", True),
+        "layers": config[layers],
+        "hidden_size": config[hidden],
+        "heads": config[heads],
+        "kv_heads": config[heads],
+        "ffn_size": 4 * config[hidden],
+        "vocabulary": config["vocab_size"],
+        "gated_mlp": False,
+        "layer_norm": True,
+        "linear_biases": True,
+        "tied_embeddings": config.get("tie_word_embeddings", True),
     }
 
 
@@ -148,8 +173,10 @@ def _gpt2(config: Mapping[str, Any]) -> dict[str, Any]:
 def _gpt_neox(config: Mapping[str, Any]) -> dict[str, Any]:
     # The block is parallel but keeps two norms, so `parallel_block` (one norm) stays off.
     shape = _biased(config, "num_hidden_layers", "hidden_size", "num_attention_heads")
-    return shape | {"ffn_size": config["intermediate_size"],
-                    "tied_embeddings": config.get("tie_word_embeddings", False)}
+    return shape | {
+        "ffn_size": config["intermediate_size"],
+        "tied_embeddings": config.get("tie_word_embeddings", False),
+    }
 
 
 def _opt(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,17 +199,30 @@ def _falcon(config: Mapping[str, Any]) -> dict[str, Any]:
     heads = config["num_attention_heads"]
     one_norm = config.get("parallel_attn", True) and not new
     return {
-        "layers": config["num_hidden_layers"], "hidden_size": config["hidden_size"],
-        "ffn_size": config.get("ffn_hidden_size") or 4 * config["hidden_size"], "heads": heads,
+        "layers": config["num_hidden_layers"],
+        "hidden_size": config["hidden_size"],
+        "ffn_size": config.get("ffn_hidden_size") or 4 * config["hidden_size"],
+        "heads": heads,
         "kv_heads": config["num_kv_heads"] if new else 1 if config.get("multi_query", True) else heads,
-        "vocabulary": config["vocab_size"], "gated_mlp": False, "layer_norm": True, "parallel_block": one_norm,
-        "linear_biases": config.get("bias", False), "tied_embeddings": config.get("tie_word_embeddings", True),
+        "vocabulary": config["vocab_size"],
+        "gated_mlp": False,
+        "layer_norm": True,
+        "parallel_block": one_norm,
+        "linear_biases": config.get("bias", False),
+        "tied_embeddings": config.get("tie_word_embeddings", True),
     }
 
 
 _HUGGING_FACE: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "llama": _llama, "mistral": _mistral, "qwen2": _qwen2, "gemma": _gemma, "gpt2": _gpt2, "gpt_neox": _gpt_neox,
-    "opt": _opt, "bloom": _bloom, "falcon": _falcon,
+    "llama": _llama,
+    "mistral": _mistral,
+    "qwen2": _qwen2,
+    "gemma": _gemma,
+    "gpt2": _gpt2,
+    "gpt_neox": _gpt_neox,
+    "opt": _opt,
+    "bloom": _bloom,
+    "falcon": _falcon,
 }
 
 
@@ -200,8 +240,12 @@ def _inconsistencies(spec: ModelSpec, fields: Mapping[str, Any]) -> list[Problem
     if spec.heads % spec.kv_heads:
         problems.append(Problem(f"expected a divisor of heads ({spec.heads}), got {spec.kv_heads}", field="kv_heads"))
     if not fields.get("head_size") and spec.hidden_size % spec.heads:
-        problems.append(Problem(f"expected a divisor of hidden_size ({spec.hidden_size}) unless head_size is given, "
-                                f"got {spec.heads}", field="heads"))
+        problems.append(
+            Problem(
+                f"expected a divisor of hidden_size ({spec.hidden_size}) unless head_size is given, got {spec.heads}",
+                field="heads",
+            )
+        )
     return problems
 
 

@@ -10,8 +10,18 @@ from pathlib import Path
 from planner.errors import Problem, nearest
 from planner.read import Invalid
 
-_COMMON = {"UK": "GB", "USA": "US", "UAE": "AE", "EN": "GB", "Great Britain": "GB", "Korea": "KR", "Turkey": "TR",
-           "Vietnam": "VN", "Holland": "NL", "England": "GB"}
+_COMMON = {
+    "UK": "GB",
+    "USA": "US",
+    "UAE": "AE",
+    "EN": "GB",
+    "Great Britain": "GB",
+    "Korea": "KR",
+    "Turkey": "TR",
+    "Vietnam": "VN",
+    "Holland": "NL",
+    "England": "GB",
+}
 
 
 @cache

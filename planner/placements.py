@@ -148,6 +148,7 @@ class Placements:
             phase.sequence_length,
             batch_sequences(phase),
             self._job.precision,
+            lora=phase.method == "lora",
         )
         return [
             _placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)

@@ -53,41 +53,95 @@ def _sizes(*groups: tuple[str, int]) -> dict[str, Decimal]:
 
 
 _DOLLARS = {prefix: Decimal(10) ** power for prefix, power in (_COUNT | {"million": 6, "billion": 9}).items()}
-_FLOP_DAY = {f"{prefix}{name}": Decimal(86_400) * 10 ** _SI[prefix] for prefix in "PE" for name in
-             ("FLOP/s-day", "FLOP/s-days", "F-day", "F-days", "F/s-day", "F/s-days")}
+_FLOP_DAY = {
+    f"{prefix}{name}": Decimal(86_400) * 10 ** _SI[prefix]
+    for prefix in "PE"
+    for name in ("FLOP/s-day", "FLOP/s-days", "F-day", "F-days", "F/s-day", "F/s-days")
+}
 
 COUNT = Dimension("a number", "1000 or '7B'", "", _counted())
 TOKENS = Dimension("a number of tokens", "'15T' or 6e12", "tokens", _counted("tokens", "token"), any_case=True)
-PARAMETERS = Dimension("a number of parameters", "'70B'", "parameters",
-                       _counted("parameters", "params"), any_case=True)
-MONEY = Dimension("an amount in US dollars", "'12M USD' or 12_000_000", "USD",
-                  _DOLLARS | {f"{prefix} USD".strip(): size for prefix, size in _DOLLARS.items()}, any_case=True)
-TIME = Dimension("a duration", "'21 days' or '90 min'", "s", _sizes(
-    ("s sec second seconds", 1), ("min mins minute minutes", 60), ("h hr hour hours", 3600),
-    ("d day days", 86_400), ("week weeks", 604_800)), any_case=True)
+PARAMETERS = Dimension("a number of parameters", "'70B'", "parameters", _counted("parameters", "params"), any_case=True)
+MONEY = Dimension(
+    "an amount in US dollars",
+    "'12M USD' or 12_000_000",
+    "USD",
+    _DOLLARS | {f"{prefix} USD".strip(): size for prefix, size in _DOLLARS.items()},
+    any_case=True,
+)
+TIME = Dimension(
+    "a duration",
+    "'21 days' or '90 min'",
+    "s",
+    _sizes(
+        ("s sec second seconds", 1),
+        ("min mins minute minutes", 60),
+        ("h hr hour hours", 3600),
+        ("d day days", 86_400),
+        ("week weeks", 604_800),
+    ),
+    any_case=True,
+)
 POWER = Dimension("a power", "'2.5 MW'", "W", _prefixed({key: _SI[key] for key in ("", "k", "M", "G")}, "W"))
-CARBON = Dimension("a mass of CO2e", "'900 t'", "t", {
-    f"{unit} {gas}".strip(): size for gas in ("", "CO2", "CO2e") for unit, size in
-    {"t": Decimal(1), "kt": Decimal(1000), "Mt": Decimal(10**6), "kg": Decimal("0.001"), "tonnes": Decimal(1)}.items()}
-    | {"tCO2e": Decimal(1), "tCO2": Decimal(1), "kgCO2e": Decimal("0.001")})
+CARBON = Dimension(
+    "a mass of CO2e",
+    "'900 t'",
+    "t",
+    {
+        f"{unit} {gas}".strip(): size
+        for gas in ("", "CO2", "CO2e")
+        for unit, size in {
+            "t": Decimal(1),
+            "kt": Decimal(1000),
+            "Mt": Decimal(10**6),
+            "kg": Decimal("0.001"),
+            "tonnes": Decimal(1),
+        }.items()
+    }
+    | {"tCO2e": Decimal(1), "tCO2": Decimal(1), "kgCO2e": Decimal("0.001")},
+)
 BYTES = Dimension("an amount of bytes", "'80 GiB' or '80 GB'", "B", _prefixed(_SI, "B") | _binary("B"))
 BITS = Dimension("an amount of bits", "'400 Gb'", "b", _prefixed(_SI, "b", "bit") | _binary("b", "bit"))
 BITS_PER_SECOND = Dimension("a rate in bits per second", "'400 Gb/s'", "b/s", _prefixed(_SI, "b/s", "bit/s", "bps"))
 BYTES_PER_SECOND = Dimension("a rate in bytes per second", "'900 GB/s'", "B/s", _prefixed(_SI, "B/s") | _binary("B/s"))
-FLOPS = Dimension("an amount of floating-point operations", "3.14e23 or '3640 PF-days'", "FLOP",
-                  _prefixed(_SI, "FLOP", "FLOPs") | _FLOP_DAY)
-FLOPS_PER_SECOND = Dimension("a rate of floating-point operations", "'312 TFLOP/s'", "FLOP/s",
-                             _prefixed(_SI, "FLOP/s", "FLOPS"))
-TOKENS_PER_SECOND = Dimension("a rate in tokens per second", "412000 or '412k tokens/s'", "tokens/s", {
-    key.replace("tokens", "tokens/s"): size for key, size in _counted("tokens").items()})
+FLOPS = Dimension(
+    "an amount of floating-point operations",
+    "3.14e23 or '3640 PF-days'",
+    "FLOP",
+    _prefixed(_SI, "FLOP", "FLOPs") | _FLOP_DAY,
+)
+FLOPS_PER_SECOND = Dimension(
+    "a rate of floating-point operations", "'312 TFLOP/s'", "FLOP/s", _prefixed(_SI, "FLOP/s", "FLOPS")
+)
+TOKENS_PER_SECOND = Dimension(
+    "a rate in tokens per second",
+    "412000 or '412k tokens/s'",
+    "tokens/s",
+    {key.replace("tokens", "tokens/s"): size for key, size in _counted("tokens").items()},
+)
 FRACTION = Dimension("a fraction", "0.9 or '90 %'", "", {"": Decimal(1), "%": Decimal("0.01")})
 
-DIMENSIONS = (TOKENS, PARAMETERS, MONEY, TIME, POWER, CARBON, BYTES, BITS, BITS_PER_SECOND, BYTES_PER_SECOND, FLOPS,
-              FLOPS_PER_SECOND, TOKENS_PER_SECOND, FRACTION)
+DIMENSIONS = (
+    TOKENS,
+    PARAMETERS,
+    MONEY,
+    TIME,
+    POWER,
+    CARBON,
+    BYTES,
+    BITS,
+    BITS_PER_SECOND,
+    BYTES_PER_SECOND,
+    FLOPS,
+    FLOPS_PER_SECOND,
+    TOKENS_PER_SECOND,
+    FRACTION,
+)
 
 _NUMBER = re.compile(r"([+-]?(?:[0-9](?:_?[0-9])*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*(.*)", re.ASCII | re.DOTALL)
 _INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?\s?(?:Z|UTC|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?\s?(?:Z|UTC|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE
+)
 
 
 def quantity(value: Any, dimension: Dimension, base: str | None = None) -> Decimal:
@@ -102,8 +156,9 @@ def quantity(value: Any, dimension: Dimension, base: str | None = None) -> Decim
     return _EXACT.divide(size, _size(base, value, dimension))
 
 
-def whole(value: Any, dimension: Dimension = COUNT, base: str | None = None, minimum: int = 1,
-          maximum: int = 10**24) -> int:
+def whole(
+    value: Any, dimension: Dimension = COUNT, base: str | None = None, minimum: int = 1, maximum: int = 10**24
+) -> int:
     """A whole number of base units between two limits."""
     number = quantity(value, dimension, base)
     if number != number.to_integral_value():
@@ -116,8 +171,14 @@ def tokens(value: Any) -> int:
     return whole(value, TOKENS)
 
 
-def real(value: Any, dimension: Dimension, base: str | None = None, minimum: float = 0, maximum: float = 1e30,
-         above: bool = True) -> float:
+def real(
+    value: Any,
+    dimension: Dimension,
+    base: str | None = None,
+    minimum: float = 0,
+    maximum: float = 1e30,
+    above: bool = True,
+) -> float:
     """A finite number of base units between two limits; `above` excludes the lower one."""
     return float(_within(quantity(value, dimension, base), minimum, maximum, value, above))
 
@@ -160,8 +221,11 @@ def instant(value: Any) -> datetime:
 def written(number: Decimal | int, dimension: Dimension) -> str:
     """A number of base units as text that `quantity` reads back exactly, in the largest unit that leaves it whole."""
     exact = Decimal(number)
-    fitting = [(size, unit) for unit, size in dimension.units.items()
-               if exact and size >= 1 and _EXACT.remainder(exact, size) == 0]
+    fitting = [
+        (size, unit)
+        for unit, size in dimension.units.items()
+        if exact and size >= 1 and _EXACT.remainder(exact, size) == 0
+    ]
     size, unit = max(fitting, key=lambda pair: (pair[0], -len(pair[1])), default=(Decimal(1), dimension.base))
     return f"{_EXACT.divide(exact, size):f} {unit}".strip()
 

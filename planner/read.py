@@ -91,8 +91,7 @@ def read_text(text: str, file: str = "", is_json: bool = False) -> Document:
     if not is_json:
         return _Builder(text, file).document()
     try:
-        data = json.loads(
-            text, parse_constant=_no_constant, parse_int=_whole, object_pairs_hook=_no_duplicates)
+        data = json.loads(text, parse_constant=_no_constant, parse_int=_whole, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
         raise InputError(Problem(f"not valid JSON: {error.msg}", file, error.lineno)) from None
     except RecursionError:

@@ -85,6 +85,11 @@ def _days(_workload: Workload, made: Plan) -> float:
     return (end - start).total_seconds() / 86400
 
 
+def _share_on_a800(_workload: Workload, made: Plan) -> float:
+    hours = [(a.accelerators * (a.end - a.start).total_seconds(), a.accelerator) for a in made.assignments]
+    return sum(h for h, accelerator in hours if accelerator.startswith("a800")) / sum(h for h, _ in hours)
+
+
 def _training_flops(workload: Workload, made: Plan) -> float:
     """Model FLOPs by PaLM's definition: 6 N + 12 L h s a token (arXiv:2204.02311 appendix B)."""
     total = 0.0
@@ -105,5 +110,6 @@ QUANTITIES: dict[str, Callable[[Workload, Plan], float]] = {
     "carbon_t": lambda _workload, made: made.carbon_t or 0.0,
     "energy_mwh": lambda _workload, made: made.energy_mwh or 0.0,
     "training_flops": _training_flops,
+    "share_on_a800": _share_on_a800,
     "segments": lambda _workload, made: float(len(made.assignments)),
 }

@@ -53,8 +53,19 @@ from planner.workload_checks import job_problems, measured_problems, phase_probl
 from planner.workload_defaults import completed
 
 __all__ = [
-    "AvailabilityLimit", "Measured", "Phase", "Policy", "TrainingJob", "Workload", "accelerator_matches",
-    "check_against", "model", "model_names", "parse_workload", "read_workload", "region_matches",
+    "AvailabilityLimit",
+    "Measured",
+    "Phase",
+    "Policy",
+    "TrainingJob",
+    "Workload",
+    "accelerator_matches",
+    "check_against",
+    "model",
+    "model_names",
+    "parse_workload",
+    "read_workload",
+    "region_matches",
 ]
 
 LONGEST_HORIZON_DAYS = 3 * 366
@@ -135,7 +146,8 @@ class Entry(BaseModel):
     """Base of every part of a workload: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
 
 class AvailabilityLimit(Entry):
@@ -167,8 +179,11 @@ class Policy(Entry):
     @model_validator(mode="after")
     def _no_limit_twice(self) -> Policy:
         keys = [(limit.provider, limit.purchase_option) for limit in self.availability]
-        _raise(Problem(f"duplicate limit of {keys[i][0]} {keys[i][1]}", field=f"availability.{i}")
-               for i in range(len(keys)) if keys[i] in keys[:i])
+        _raise(
+            Problem(f"duplicate limit of {keys[i][0]} {keys[i][1]}", field=f"availability.{i}")
+            for i in range(len(keys))
+            if keys[i] in keys[:i]
+        )
         return self
 
 
@@ -191,8 +206,13 @@ class Phase(Entry):
     @model_validator(mode="after")
     def _batch_holds_a_sequence(self) -> Phase:
         if self.global_batch_tokens < self.sequence_length:
-            raise Invalid(Problem(f"expected at least one sequence ({self.sequence_length:,} tokens), got "
-                                  f"{self.global_batch_tokens:,}", field="global_batch_tokens"))
+            raise Invalid(
+                Problem(
+                    f"expected at least one sequence ({self.sequence_length:,} tokens), got "
+                    f"{self.global_batch_tokens:,}",
+                    field="global_batch_tokens",
+                )
+            )
         return self
 
 

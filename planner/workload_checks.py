@@ -27,11 +27,15 @@ def job_problems(job: TrainingJob) -> Iterator[Problem]:
     if not job.phases:
         yield Problem("missing: expected phases, or tokens for a job with one phase", field="phases")
     elif job.tokens is not None and job.tokens != job.total_tokens:
-        yield Problem(f"expected the phases' total of {job.total_tokens:,} (or no tokens here), got {job.tokens:,}",
-                      field="tokens")
+        yield Problem(
+            f"expected the phases' total of {job.total_tokens:,} (or no tokens here), got {job.tokens:,}",
+            field="tokens",
+        )
     if job.deadline and job.earliest_start and job.deadline <= job.earliest_start:
-        yield Problem(f"expected a date after earliest_start ({_date(job.earliest_start)}), got {_date(job.deadline)}",
-                      field="deadline")
+        yield Problem(
+            f"expected a date after earliest_start ({_date(job.earliest_start)}), got {_date(job.deadline)}",
+            field="deadline",
+        )
     if job.late_cost_usd_day is not None and job.deadline is None:
         yield Problem("only with a deadline", field="late_cost_usd_day")
 
@@ -44,16 +48,23 @@ def phase_problems(job: TrainingJob) -> Iterator[Problem]:
             yield Problem(f"duplicate phase '{phase.name}'", field=f"phases.{i}.name")
         for k, before in enumerate(phase.after):
             if before not in names:
-                yield Problem(f"'{before}' is not a phase of this job", field=f"phases.{i}.after.{k}",
-                              nearest=nearest(before, names))
+                yield Problem(
+                    f"'{before}' is not a phase of this job",
+                    field=f"phases.{i}.after.{k}",
+                    nearest=nearest(before, names),
+                )
         if job.model and 0 < job.model.learned_positions < phase.sequence_length:
-            yield Problem(f"expected at most the model's {job.model.learned_positions:,} positions, got "
-                          f"{phase.sequence_length:,}", field=f"phases.{i}.sequence_length")
+            yield Problem(
+                f"expected at most the model's {job.model.learned_positions:,} positions, got "
+                f"{phase.sequence_length:,}",
+                field=f"phases.{i}.sequence_length",
+            )
         if phase.method == "lora" and job.model is None:
             yield Problem("lora needs a model", field=f"phases.{i}.method")
     if circle := _circle({phase.name: phase.after for phase in job.phases}):
-        yield Problem(f"phases wait for each other: {' after '.join(circle)}",
-                      field=f"phases.{names.index(circle[0])}.after")
+        yield Problem(
+            f"phases wait for each other: {' after '.join(circle)}", field=f"phases.{names.index(circle[0])}.after"
+        )
 
 
 def measured_problems(job: TrainingJob) -> Iterator[Problem]:
@@ -62,8 +73,11 @@ def measured_problems(job: TrainingJob) -> Iterator[Problem]:
     keys = [(row.instance_type, row.nodes, row.phase) for row in job.measured]
     for i, row in enumerate(job.measured):
         if row.phase is not None and row.phase not in names:
-            yield Problem(f"'{row.phase}' is not a phase of this job", field=f"measured.{i}.phase",
-                          nearest=nearest(row.phase, names))
+            yield Problem(
+                f"'{row.phase}' is not a phase of this job",
+                field=f"measured.{i}.phase",
+                nearest=nearest(row.phase, names),
+            )
         if keys[i] in keys[:i]:
             yield Problem(f"duplicate measurement of {row.instance_type} on {row.nodes} nodes", field=f"measured.{i}")
 
@@ -78,14 +92,21 @@ def workload_problems(workload: Workload) -> Iterator[Problem]:
         if job.name in names[:i]:
             yield Problem(f"duplicate job '{job.name}'", field=f"jobs.{i}.name")
         if job.deadline and job.deadline <= workload.start:
-            yield Problem(f"expected a date after the start ({_date(workload.start)}), got {_date(job.deadline)}",
-                          field=f"jobs.{i}.deadline")
+            yield Problem(
+                f"expected a date after the start ({_date(workload.start)}), got {_date(job.deadline)}",
+                field=f"jobs.{i}.deadline",
+            )
         if job.deadline and job.deadline > end:
-            yield Problem(f"expected a date not after the end of the horizon ({_date(end)}), got "
-                          f"{_date(job.deadline)}: raise horizon_days", field=f"jobs.{i}.deadline")
+            yield Problem(
+                f"expected a date not after the end of the horizon ({_date(end)}), got "
+                f"{_date(job.deadline)}: raise horizon_days",
+                field=f"jobs.{i}.deadline",
+            )
         if job.earliest_start and job.earliest_start >= end:
-            yield Problem(f"expected a date before the end of the horizon ({_date(end)}), got "
-                          f"{_date(job.earliest_start)}", field=f"jobs.{i}.earliest_start")
+            yield Problem(
+                f"expected a date before the end of the horizon ({_date(end)}), got {_date(job.earliest_start)}",
+                field=f"jobs.{i}.earliest_start",
+            )
 
 
 def _circle(after: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -98,7 +119,7 @@ def _circle(after: Mapping[str, tuple[str, ...]]) -> list[str]:
     walk = [next(iter(waiting))]
     while walk[-1] not in walk[:-1]:
         walk.append(waiting[walk[-1]][0])
-    return walk[walk.index(walk[-1]):]
+    return walk[walk.index(walk[-1]) :]
 
 
 def _date(moment: datetime) -> str:

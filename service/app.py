@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
@@ -20,6 +20,11 @@ from planner.workload import parse_workload
 
 TIME_LIMIT_S = 60.0
 PROBLEM = "application/problem+json"
+WORKLOAD_BODY = {
+    "required": True,
+    "description": "A workload in the shape of the workload file",
+    "content": {"application/json": {"schema": {"type": "object"}}, "application/yaml": {"schema": {"type": "string"}}},
+}
 BAD_INPUT: dict[int | str, dict[str, Any]] = {422: {"description": "Bad input: every problem with its line and field"}}
 
 
@@ -34,10 +39,9 @@ def create_app() -> FastAPI:
         """Whether the service is up, and on which catalog."""
         return {"status": "ok", "planner_version": __version__, "catalog_digest": load().digest}
 
-    @app.post("/v1/plans", responses=BAD_INPUT)
+    @app.post("/v1/plans", responses=BAD_INPUT, openapi_extra={"requestBody": WORKLOAD_BODY})
     async def plans(
         request: Request,
-        workload: Annotated[Any, Body(description="A workload in the YAML's shape; YAML is accepted too")] = None,
         time_limit: Annotated[float, Query(gt=0, le=TIME_LIMIT_S, description="Seconds the optimizer may take")] = 30.0,
     ) -> Plan:
         """Plan a workload: the answer is the plan document, also when it is infeasible."""

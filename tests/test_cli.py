@@ -27,7 +27,9 @@ def test_help_names_every_verb():
 
 
 def test_plan_writes_json_page_and_one_screen_and_verify_is_clean(tmp_path):
-    made = planner("plan", EXAMPLES / "fine-tune-7b.yaml", "-o", tmp_path / "plan.json", "--html", tmp_path / "plan.html")
+    made = planner(
+        "plan", EXAMPLES / "fine-tune-7b.yaml", "-o", tmp_path / "plan.json", "--html", tmp_path / "plan.html"
+    )
     assert made.returncode == 0, made.stderr
     assert "Rent 1 node" in made.stdout
     assert "<svg" in (tmp_path / "plan.html").read_text()
@@ -77,8 +79,14 @@ def test_options_say_why_offers_were_refused():
         (["plan", "examples/llama-3-70b.yaml", "-o", "nowhere/plan.json"], "nowhere/plan.json"),
         (["options", "examples/llama-3-70b.yaml", "--why", "pretrian"], "did you mean 'pretrain'"),
         (["verify", "examples/llama-3-70b.yaml"], "llama-3-70b.yaml"),
-        (["estimate", "--model", "lama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64"], "did you mean 'llama-3-70b'"),
-        (["estimate", "--model", "llama-3-70b", "--accelerator", "h100-smx5-80", "--count", "64"], "did you mean 'h100-sxm5-80'"),
+        (
+            ["estimate", "--model", "lama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64"],
+            "did you mean 'llama-3-70b'",
+        ),
+        (
+            ["estimate", "--model", "llama-3-70b", "--accelerator", "h100-smx5-80", "--count", "64"],
+            "did you mean 'h100-sxm5-80'",
+        ),
         (["estimate", "--model", "llama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64", "--tp", "7"], "7"),
         (["validate", "examples/llama-3-70b.yaml"], "llama-3-70b.yaml"),
         (["catalog", "show", "h100-smx5-80"], "did you mean 'h100-sxm5-80'"),
@@ -95,8 +103,17 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, says):
 
 def test_export_check_follows_the_contract():
     made = planner(
-        "catalog", "export-check", "--accelerator", "a100-sxm4-80", "--destination", "CN", "--hq", "CN",
-        "--on", "2023-03-01", "--json",
+        "catalog",
+        "export-check",
+        "--accelerator",
+        "a100-sxm4-80",
+        "--destination",
+        "CN",
+        "--hq",
+        "CN",
+        "--on",
+        "2023-03-01",
+        "--json",
     )
     decision = json.loads(made.stdout)["decisions"][0]
     assert decision["status"] == "LICENCE_DENIAL"

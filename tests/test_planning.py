@@ -85,7 +85,9 @@ def test_the_end_of_a_run_inside_an_hour_is_billed_by_the_second(planned):
 
 
 def test_two_segments_mix_a_cheap_window_with_a_dear_rest(planned):
-    window = "cheap,aws/p5.48xlarge,aws/us-east-1,on_demand,50,USD,node_hour,4,4,2026-12-01,2026-12-03,2026-11-01,test\n"
+    window = (
+        "cheap,aws/p5.48xlarge,aws/us-east-1,on_demand,50,USD,node_hour,4,4,2026-12-01,2026-12-03,2026-11-01,test\n"
+    )
     made = planned(window + WIDE, hours(100), phase=", max_segments: 2")
     assert made.cost_usd == 48 * 4 * 50 + 52 * 4 * 60  # 48 h in the window, the other 52 h outside
     assert [a.offer for a in made.assignments] == ["cheap", "wide"]
@@ -101,6 +103,21 @@ def test_start_up_time_is_paid_and_trains_nothing(planned, tmp_path):
     slower = plan(read_workload(tmp_path / "workload.yaml"), catalog)
     assert slower.cost_usd == pytest.approx(made.cost_usd + 0.5 * 4 * 50)
     assert verify(slower) == []
+
+
+def test_spot_nodes_are_waited_for_and_paid_only_while_held(planned, tmp_path):
+    planned(CHEAP.replace("on_demand", "spot"), hours(10))
+    text = (tmp_path / "workload.yaml").read_text().replace("failures: false", "failures: true")
+    (tmp_path / "workload.yaml").write_text(text.replace(", effective: true", ""))
+    catalog = load()
+    catalog = with_offers(catalog, read_quotes(tmp_path / "quotes.csv", catalog), only=True)
+    made = plan(read_workload(tmp_path / "workload.yaml"), catalog)
+    run = made.assignments[0]
+    assert 0 < run.held_share < 1
+    assert run.tokens_per_second == pytest.approx(1_000_000 * run.goodput * run.held_share)
+    held_hours = (run.end - run.start).total_seconds() / 3600 * run.held_share
+    assert made.cost_usd == pytest.approx(held_hours * 4 * 50, rel=1e-6)
+    assert verify(made) == []
 
 
 def test_a_soft_deadline_is_missed_when_being_late_is_cheaper(planned):

@@ -17,22 +17,25 @@ from planner.read import MAXIMUM_BYTES, read, read_text
 BAD_FILES = Path(__file__).parent / "bad_inputs"
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("NO", "NO"),  # Norway, not false
-    ("yes", "yes"),
-    ("true", True),
-    ("6e12", 6e12),  # a number, not text
-    ("1e3", 1000.0),
-    ("017", 17),  # not octal
-    ("0o17", 15),
-    ("12:30:00", "12:30:00"),  # not sexagesimal
-    ("2026-12-01", "2026-12-01"),
-    ("12_000", "12_000"),  # quantities read the underscores
-    ("~", None),
-    ("'5'", "5"),
-    ("-.inf", float("-inf")),
-    ("12345678901234567890", 12345678901234567890),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("NO", "NO"),  # Norway, not false
+        ("yes", "yes"),
+        ("true", True),
+        ("6e12", 6e12),  # a number, not text
+        ("1e3", 1000.0),
+        ("017", 17),  # not octal
+        ("0o17", 15),
+        ("12:30:00", "12:30:00"),  # not sexagesimal
+        ("2026-12-01", "2026-12-01"),
+        ("12_000", "12_000"),  # quantities read the underscores
+        ("~", None),
+        ("'5'", "5"),
+        ("-.inf", float("-inf")),
+        ("12345678901234567890", 12345678901234567890),
+    ],
+)
 def test_scalars_follow_yaml_1_2(text: str, expected: Any) -> None:
     value = read_text(f"a: {text}").data["a"]
     assert value == expected
@@ -60,16 +63,19 @@ def test_json_that_is_not_yaml_is_read_without_lines() -> None:
     assert document.line_of("a") == 0
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ('{"a": 1,\n "a": 2}', "f.json:2: a: duplicate key, first on line 1"),
-    ('{"a": "\\ud83d\\ude00", "b": 1, "b": 2}', "f.json"),
-    ('{"a": 1,\n "b": }', "f.json:2: not valid JSON: Expecting value"),
-    ('{"a": NaN}', "f.json: not valid JSON: expected a finite number, got NaN"),
-    ('{"a": %s}' % ("9" * 5000), "f.json: not valid JSON: expected a number of at most 400 digits"),
-    ("[" * 30 + "]" * 30, "nested deeper than 20 levels"),
-    ("[" * 100_000, "nested deeper than 20 levels"),
-    ('{"a": 1} {"b": 2}', "f.json:1: not valid JSON: Extra data"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1,\n "a": 2}', "f.json:2: a: duplicate key, first on line 1"),
+        ('{"a": "\\ud83d\\ude00", "b": 1, "b": 2}', "f.json"),
+        ('{"a": 1,\n "b": }', "f.json:2: not valid JSON: Expecting value"),
+        ('{"a": NaN}', "f.json: not valid JSON: expected a finite number, got NaN"),
+        ('{"a": %s}' % ("9" * 5000), "f.json: not valid JSON: expected a number of at most 400 digits"),
+        ("[" * 30 + "]" * 30, "nested deeper than 20 levels"),
+        ("[" * 100_000, "nested deeper than 20 levels"),
+        ('{"a": 1} {"b": 2}', "f.json:1: not valid JSON: Extra data"),
+    ],
+)
 def test_bad_json_is_told_with_its_line(text: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         read_text(text, "f.json", is_json=True)
@@ -91,15 +97,18 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
     assert [problem.line for problem in caught.value.problems] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("name", "content", "expected"), [
-    ("empty.yaml", b"", "the file is empty"),
-    ("blank.yaml", b" \n\n", "the file is empty"),
-    ("comment.yaml", b"# nothing\n", "the file is empty"),
-    ("binary.yaml", b"a: 1\nb: \xff\xfe", "binary.yaml:2: expected text in UTF-8"),
-    ("nul.yaml", b"a: 1\nb: \0", r"nul.yaml:2: expected text, got the control character '\x00'"),
-    ("huge.yaml", b"a: " + b"x" * MAXIMUM_BYTES, "expected at most 1,000,000 bytes"),
-    ("picture.yaml", b"\x89PNG\r\n\x1a\n", "picture.yaml:1: expected text in UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("empty.yaml", b"", "the file is empty"),
+        ("blank.yaml", b" \n\n", "the file is empty"),
+        ("comment.yaml", b"# nothing\n", "the file is empty"),
+        ("binary.yaml", b"a: 1\nb: \xff\xfe", "binary.yaml:2: expected text in UTF-8"),
+        ("nul.yaml", b"a: 1\nb: \0", r"nul.yaml:2: expected text, got the control character '\x00'"),
+        ("huge.yaml", b"a: " + b"x" * MAXIMUM_BYTES, "expected at most 1,000,000 bytes"),
+        ("picture.yaml", b"\x89PNG\r\n\x1a\n", "picture.yaml:1: expected text in UTF-8"),
+    ],
+)
 def test_files_that_are_not_text_are_refused(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as caught:
@@ -133,11 +142,16 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-10**20, 10**20) | st.floats(allow_nan=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False)
     | st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=10),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), inner, max_size=4),
-    max_leaves=15)
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
 
 
 @given(PLAIN)

@@ -89,17 +89,30 @@ def test_the_documented_example_is_read_in_full(tmp_path: Path) -> None:
     assert workload.horizon_end == datetime(2027, 5, 30, tzinfo=UTC)  # 31 + 31 + 28 + 31 + 30 = 151 days to May 1, + 29
     assert workload.budget_usd == Decimal(12_000_000)
     assert workload.policy == Policy(
-        organisation_country="DE", regions=("eu", "us"), providers=("gcp", "aws", "azure"),
-        purchase_options=("on_demand", "reserved", "capacity_block", "spot"), accelerators=("h100",), max_nodes=512,
-        max_power_mw=8.0, max_carbon_t=900.0, on_time_probability=0.9)
+        organisation_country="DE",
+        regions=("eu", "us"),
+        providers=("gcp", "aws", "azure"),
+        purchase_options=("on_demand", "reserved", "capacity_block", "spot"),
+        accelerators=("h100",),
+        max_nodes=512,
+        max_power_mw=8.0,
+        max_carbon_t=900.0,
+        on_time_probability=0.9,
+    )
     base = workload.jobs[0]
     assert base.model is model("llama-3-70b")
     assert base.deadline == datetime(2027, 4, 15, tzinfo=UTC)
     assert base.late_cost_usd_day == 50_000
     assert base.phases == (
         Phase(name="pretrain", tokens=6 * 10**12, sequence_length=8192, global_batch_tokens=16_000_000, max_segments=3),
-        Phase(name="long-context", tokens=4 * 10**11, sequence_length=131_072, global_batch_tokens=16_000_000,
-              after=("pretrain",)))
+        Phase(
+            name="long-context",
+            tokens=4 * 10**11,
+            sequence_length=131_072,
+            global_batch_tokens=16_000_000,
+            after=("pretrain",),
+        ),
+    )
     assert base.phases[0].global_batch_sequences == 1953  # 16,000,000 / 8,192 = 1953.1
     assert base.total_tokens == 6_400_000_000_000
     assert base.measured == (Measured(instance_type="aws/p5.48xlarge", nodes=64, tokens_per_second=412_000.0),)
@@ -125,20 +138,23 @@ def test_what_is_not_limited_is_open() -> None:
     assert (policy.failures, policy.export_rules, policy.remote_access) == (True, True, "warn")
 
 
-@pytest.mark.parametrize(("before", "after"), [
-    ("tokens: 6e12", "tokens: 6T"),
-    ("tokens: 6e12", "tokens: 6_000_000_000_000"),
-    ("tokens: 6e12", "tokens: '6T tokens'"),
-    ("horizon_days: 180", "horizon_days: 180 days"),
-    ("budget_usd: 12_000_000", "budget_usd: 12M USD"),
-    ("max_power_mw: 8", "max_power_mw: 8000 kW"),
-    ("on_time_probability: 0.9 ", "on_time_probability: 90 %"),
-    ("start: 2026-12-01", "start: 2026-12-01T01:00+01:00"),
-    ("tokens_per_second: 412000", "tokens_per_second: 412k tokens/s"),
-    ("organisation_country: DE ", "organisation_country: 'DE'"),
-    ("precision: bf16", "# bf16 is the default"),
-    ("model: llama-3-70b", "model: Llama-3-70B"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("tokens: 6e12", "tokens: 6T"),
+        ("tokens: 6e12", "tokens: 6_000_000_000_000"),
+        ("tokens: 6e12", "tokens: '6T tokens'"),
+        ("horizon_days: 180", "horizon_days: 180 days"),
+        ("budget_usd: 12_000_000", "budget_usd: 12M USD"),
+        ("max_power_mw: 8", "max_power_mw: 8000 kW"),
+        ("on_time_probability: 0.9 ", "on_time_probability: 90 %"),
+        ("start: 2026-12-01", "start: 2026-12-01T01:00+01:00"),
+        ("tokens_per_second: 412000", "tokens_per_second: 412k tokens/s"),
+        ("organisation_country: DE ", "organisation_country: 'DE'"),
+        ("precision: bf16", "# bf16 is the default"),
+        ("model: llama-3-70b", "model: Llama-3-70B"),
+    ],
+)
 def test_every_spelling_of_a_workload_has_one_digest(before: str, after: str) -> None:
     assert before in AUTUMN
     assert parsed(AUTUMN.replace(before, after)).digest == parsed(AUTUMN).digest
@@ -159,8 +175,10 @@ def test_a_workload_goes_through_its_own_json(tmp_path: Path) -> None:
 
 
 def test_a_workload_of_unknown_architecture_goes_through_its_own_json() -> None:
-    text = ("{workload: x, start: 2026-12-01, horizon_days: 30, jobs: [{name: a, total_flops: 3.4e23}, "
-            "{name: b, model: gpt-2, tokens: 10B}]}")
+    text = (
+        "{workload: x, start: 2026-12-01, horizon_days: 30, jobs: [{name: a, total_flops: 3.4e23}, "
+        "{name: b, model: gpt-2, tokens: 10B}]}"
+    )
     workload = parsed(text)
     again = Workload.model_validate_json(workload.model_dump_json())
     assert again.jobs == workload.jobs
@@ -178,7 +196,8 @@ def test_a_workload_is_immutable_and_can_be_pickled() -> None:
 
 def test_a_date_is_midnight_utc_and_norway_is_a_country() -> None:
     text = AUTUMN.replace("organisation_country: DE", "organisation_country: NO").replace(
-        "deadline: 2027-04-15", "deadline: 2027-04-15T12:30")
+        "deadline: 2027-04-15", "deadline: 2027-04-15T12:30"
+    )
     workload = parsed(text)
     assert workload.policy.organisation_country == "NO"
     assert workload.jobs[0].deadline == datetime(2027, 4, 15, 12, 30, tzinfo=UTC)
@@ -210,16 +229,21 @@ def test_a_model_with_tokens_gets_named_defaults() -> None:
     assert llama.phases == (Phase(tokens=2 * 10**12, sequence_length=4096, global_batch_tokens=4_194_304),)
     assert llama.phases[0].global_batch_sequences == 1024
     assert llama.mfu is None
-    assert llama.assumed == ("phase train: sequence length of 4,096 assumed",
-                             "phase train: global batch of 4,194,304 tokens assumed")
+    assert llama.assumed == (
+        "phase train: sequence length of 4,096 assumed",
+        "phase train: global batch of 4,194,304 tokens assumed",
+    )
 
 
-@pytest.mark.parametrize(("text", "length", "batch"), [
-    ("model: gpt-3-175b, tokens: 300B", 2048, 2**22),  # no longer than the table of 2,048 positions
-    ("model: llama-2-7b, phases: [{tokens: 1T, sequence_length: 3000}]", 3000, 4_194_000),  # 1,398 whole sequences
-    ("model: llama-2-7b, phases: [{tokens: 1T, sequence_length: 8M}]", 8_000_000, 8_000_000),  # never less than one
-    ("model: llama-2-7b, phases: [{tokens: 1T, global_batch_tokens: 1M}]", 4096, 1_000_000),
-])
+@pytest.mark.parametrize(
+    ("text", "length", "batch"),
+    [
+        ("model: gpt-3-175b, tokens: 300B", 2048, 2**22),  # no longer than the table of 2,048 positions
+        ("model: llama-2-7b, phases: [{tokens: 1T, sequence_length: 3000}]", 3000, 4_194_000),  # 1,398 whole sequences
+        ("model: llama-2-7b, phases: [{tokens: 1T, sequence_length: 8M}]", 8_000_000, 8_000_000),  # never less than one
+        ("model: llama-2-7b, phases: [{tokens: 1T, global_batch_tokens: 1M}]", 4096, 1_000_000),
+    ],
+)
 def test_defaults_fit_the_model_and_whole_sequences(text: str, length: int, batch: int) -> None:
     phase = job(text).phases[0]
     assert (phase.sequence_length, phase.global_batch_tokens) == (length, batch)
@@ -237,8 +261,11 @@ def test_an_architecture_may_be_written_in_the_workload() -> None:
 
 def test_paths_are_relative_to_the_workload_file(tmp_path: Path) -> None:
     (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "config.json").write_text(json.dumps({
-        "model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "vocab_size": 50257}))
+    (tmp_path / "configs" / "config.json").write_text(
+        json.dumps(
+            {"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "vocab_size": 50257}
+        )
+    )
     text = AUTUMN.replace("llama-3-70b", "configs/config.json").replace("8192", "512").replace("131072", "1024")
     (tmp_path / "w.yaml").write_text(text)
     spec = read_workload(tmp_path / "w.yaml").jobs[0].model
@@ -260,9 +287,12 @@ def test_a_fault_in_the_models_file_is_told_with_that_files_line(tmp_path: Path)
 
 
 def test_availability_and_switches_are_read() -> None:
-    text = AUTUMN.replace("  max_nodes: 512", "  failures: false\n  export_rules: false\n  startup_minutes: 0\n"
-                          "  remote_access: deny\n"
-                          "  availability:\n    - {provider: aws, purchase_option: spot, maximum_nodes: 0}")
+    text = AUTUMN.replace(
+        "  max_nodes: 512",
+        "  failures: false\n  export_rules: false\n  startup_minutes: 0\n"
+        "  remote_access: deny\n"
+        "  availability:\n    - {provider: aws, purchase_option: spot, maximum_nodes: 0}",
+    )
     policy = parsed(text).policy
     assert (policy.failures, policy.export_rules, policy.remote_access) == (False, False, "deny")
     assert policy.startup_minutes == 0
@@ -272,7 +302,8 @@ def test_availability_and_switches_are_read() -> None:
 def test_measured_rows_may_be_effective_and_of_one_phase() -> None:
     text = AUTUMN.replace("tokens_per_second: 412000}", "tokens_per_second: 412000, effective: true, phase: pretrain}")
     assert parsed(text).jobs[0].measured[0] == Measured(
-        instance_type="aws/p5.48xlarge", nodes=64, tokens_per_second=412_000, effective=True, phase="pretrain")
+        instance_type="aws/p5.48xlarge", nodes=64, tokens_per_second=412_000, effective=True, phase="pretrain"
+    )
 
 
 def test_all_problems_of_a_file_are_told_at_once_in_its_order() -> None:
@@ -280,8 +311,11 @@ def test_all_problems_of_a_file_are_told_at_once_in_its_order() -> None:
     with pytest.raises(InputError) as caught:
         parsed(text)
     assert [(problem.line, problem.field) for problem in caught.value.problems] == [
-        (4, "budget_usd"), (7, "policy.organisation_country"), (25, "jobs.0.phases.0.tokens"),
-        (31, "jobs.0.phases.1.tokens")]
+        (4, "budget_usd"),
+        (7, "policy.organisation_country"),
+        (25, "jobs.0.phases.0.tokens"),
+        (31, "jobs.0.phases.1.tokens"),
+    ]
 
 
 def test_there_are_249_countries() -> None:
@@ -308,25 +342,54 @@ class Accelerator:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     providers: dict[str, object] = field(default_factory=lambda: {"aws": None, "gcp": None, "azure": None})
-    regions: dict[str, Region] = field(default_factory=lambda: {region.id: region for region in (
-        Region("aws/us-east-1", "US", ("us",)), Region("aws/eu-central-1", "DE", ("eu", "europe")))})
-    accelerators: dict[str, Accelerator] = field(default_factory=lambda: {chip.id: chip for chip in (
-        Accelerator("h100-sxm5-80", "nvidia-hopper"), Accelerator("h200-sxm-141", "nvidia-hopper"))})
+    regions: dict[str, Region] = field(
+        default_factory=lambda: {
+            region.id: region
+            for region in (Region("aws/us-east-1", "US", ("us",)), Region("aws/eu-central-1", "DE", ("eu", "europe")))
+        }
+    )
+    accelerators: dict[str, Accelerator] = field(
+        default_factory=lambda: {
+            chip.id: chip
+            for chip in (Accelerator("h100-sxm5-80", "nvidia-hopper"), Accelerator("h200-sxm-141", "nvidia-hopper"))
+        }
+    )
     instance_types: dict[str, object] = field(default_factory=lambda: {"aws/p5.48xlarge": None})
 
 
-@pytest.mark.parametrize(("selectors", "matches"), [
-    (None, True), (("aws/eu-central-1",), True), (("eu-central-1",), True), (("DE",), True), (("europe", "us"), True),
-    (("us",), False), (("FR", "gcp/eu-central-1"), False), (("eu-central",), False), ((), False),
-])
+@pytest.mark.parametrize(
+    ("selectors", "matches"),
+    [
+        (None, True),
+        (("aws/eu-central-1",), True),
+        (("eu-central-1",), True),
+        (("DE",), True),
+        (("europe", "us"), True),
+        (("us",), False),
+        (("FR", "gcp/eu-central-1"), False),
+        (("eu-central",), False),
+        ((), False),
+    ],
+)
 def test_regions_are_selected_by_id_name_country_or_group(selectors: tuple[str, ...] | None, matches: bool) -> None:
     assert region_matches(Catalog().regions["aws/eu-central-1"], selectors) is matches
 
 
-@pytest.mark.parametrize(("selectors", "matches"), [
-    (None, True), (("h100-sxm5-80",), True), (("h100-sxm5",), True), (("h100",), True), (("nvidia-hopper",), True),
-    (("h200", "h100"), True), (("h10",), False), (("nvidia",), False), (("h200",), False), (("H100",), False),
-])
+@pytest.mark.parametrize(
+    ("selectors", "matches"),
+    [
+        (None, True),
+        (("h100-sxm5-80",), True),
+        (("h100-sxm5",), True),
+        (("h100",), True),
+        (("nvidia-hopper",), True),
+        (("h200", "h100"), True),
+        (("h10",), False),
+        (("nvidia",), False),
+        (("h200",), False),
+        (("H100",), False),
+    ],
+)
 def test_accelerators_are_selected_by_id_its_beginning_or_family(
     selectors: tuple[str, ...] | None, matches: bool
 ) -> None:
@@ -337,20 +400,44 @@ def test_a_workload_that_names_what_the_catalog_has_passes() -> None:
     check_against(parsed(AUTUMN), Catalog())
 
 
-@pytest.mark.parametrize(("before", "after", "expected"), [
-    ("[gcp, aws, azure]", "[gcp, awz]", "w.yaml:9: policy.providers.1: 'awz' is not a provider of the catalog; "
-     "did you mean 'aws'?"),
-    ("[eu, us]", "[EU]", "w.yaml:8: policy.regions.0: 'EU' is not a region, country or group of the catalog; "
-     "did you mean 'eu'?"),
-    ("[eu, us]", "[eu, us-east-11]", "w.yaml:8: policy.regions.1: 'us-east-11' is not a region, country or group of "
-     "the catalog; did you mean 'us-east-1'?"),
-    ("[h100]", "[H100]", "w.yaml:11: policy.accelerators.0: 'H100' is not an accelerator or family of the catalog; "
-     "did you mean 'h100'?"),
-    ("p5.48xlarge", "p5.48xlrge", "w.yaml:35: jobs.0.measured.0.instance_type: 'aws/p5.48xlrge' is not an instance "
-     "type of the catalog; did you mean 'aws/p5.48xlarge'?"),
-    ("  max_nodes: 512", "  availability: [{provider: gpc, purchase_option: spot, maximum_nodes: 3}]",
-     "w.yaml:12: policy.availability.0.provider: 'gpc' is not a provider of the catalog; did you mean 'gcp'?"),
-])
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            "[gcp, aws, azure]",
+            "[gcp, awz]",
+            "w.yaml:9: policy.providers.1: 'awz' is not a provider of the catalog; did you mean 'aws'?",
+        ),
+        (
+            "[eu, us]",
+            "[EU]",
+            "w.yaml:8: policy.regions.0: 'EU' is not a region, country or group of the catalog; did you mean 'eu'?",
+        ),
+        (
+            "[eu, us]",
+            "[eu, us-east-11]",
+            "w.yaml:8: policy.regions.1: 'us-east-11' is not a region, country or group of "
+            "the catalog; did you mean 'us-east-1'?",
+        ),
+        (
+            "[h100]",
+            "[H100]",
+            "w.yaml:11: policy.accelerators.0: 'H100' is not an accelerator or family of the catalog; "
+            "did you mean 'h100'?",
+        ),
+        (
+            "p5.48xlarge",
+            "p5.48xlrge",
+            "w.yaml:35: jobs.0.measured.0.instance_type: 'aws/p5.48xlrge' is not an instance "
+            "type of the catalog; did you mean 'aws/p5.48xlarge'?",
+        ),
+        (
+            "  max_nodes: 512",
+            "  availability: [{provider: gpc, purchase_option: spot, maximum_nodes: 3}]",
+            "w.yaml:12: policy.availability.0.provider: 'gpc' is not a provider of the catalog; did you mean 'gcp'?",
+        ),
+    ],
+)
 def test_a_name_the_catalog_does_not_know_gets_its_line_and_the_nearest(before: str, after: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         check_against(parsed(AUTUMN.replace(before, after)), Catalog())

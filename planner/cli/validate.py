@@ -23,10 +23,19 @@ def validate(
         typer.Argument(metavar="[RUNS.csv]", help="Runs with the columns of runs.csv; the bundled ones when left out."),
     ] = None,
     catalog: CatalogPath = None,
+    systems: Annotated[
+        bool, typer.Option("--systems", help="Plan the published systems of a directory instead (./examples if none).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict published runs and compare with the measurements; what cannot be modelled is listed with the reason."""
     from hardware_catalog.catalog import load
+
+    if systems:
+        from planner.cli.systems import compare
+
+        compare(runs or Path("examples"), load(catalog), as_json)
+        return
     from planner.validation import bundled_runs
     from planner.validation import validate as validation_of
 

@@ -6,6 +6,7 @@ runs         the arithmetic of one run: billed time, cost, work, stretches of wi
 timetable    the options of a phase as arrays over the steps
 chain        exact dynamic program: phases in a row, one run each
 segments     exact label setting: phases in a row, several runs each; sweep: one pass over time
+independent  phases side by side: solved apart, then what they share
 formulation  (with variables) the direct CP-SAT model of the whole class of plans; the judge
 bound        Lagrangian lower bounds
 prune        dominance rules

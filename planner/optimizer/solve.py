@@ -17,6 +17,7 @@ from dataclasses import replace
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.explain import reasons
+from planner.optimizer.independent import apart, fits, one_after_the_other, part, parts_of
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
@@ -25,7 +26,7 @@ from planner.optimizer.segments import best_segments, carbon_as_money, suited, u
 
 Progress = Callable[[int | None, int, float], object]
 NEVER = 1 << 62
-TIES_S = 5.0  # what a proven optimum may cost in time to break its ties
+TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 
 
 def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
@@ -111,7 +112,8 @@ class _Search:
 
     def told(self, runs: tuple[Run, ...], bound: int) -> object:
         """Report a plan and a bound on the aim; a true answer means stop."""
-        self.learn(runs)
+        if runs:
+            self.learn(runs)
         self.bound = max(self.bound, bound)
         if self.progress is None:
             return None
@@ -125,7 +127,7 @@ class _Search:
         """The optimum without reasons."""
         problem = self.problem
         if not self.order:
-            return self.direct()
+            return self.side_by_side()
         if self.one_run:
             # the dynamic program sees the caps when there is one run in all
             runs = best_chain(problem if len(self.order) == 1 else self.free, self.order)
@@ -224,6 +226,42 @@ class _Search:
         found = _solution(self.problem, runs)
         same = _within_caps(self.problem, found) and found.finish_s == self.best.finish_s
         return _bounded(self.problem, found if same else self.best, self.bound)
+
+    def side_by_side(self) -> Solution:
+        """Phases that may overlap in time: the jobs apart, then what they share."""
+        problem = self.problem
+        parts = parts_of(problem)
+        if len(parts) == 1:
+            return self.direct()
+
+        def share(number: int) -> Callable[[Problem], Solution]:
+            return lambda alone: _Search(alone, max(0.1, self.left_s() / number), None).optimum()
+
+        solutions, runs, bound = apart(problem, share(2 * len(parts)))
+        if any(solution.status == "infeasible" for solution in solutions):
+            return Solution("infeasible")
+        self.bound = max(self.bound, bound)
+        if runs is not None and problem.aim == "finish":
+            runs = self.cheapest_parts(runs)
+        if (runs is not None and fits(problem, runs)) or (
+            runs := one_after_the_other(problem, share(8 * len(parts)))
+        ) is not None:
+            self.learn(runs)
+        self.told((), self.bound)
+        return self.direct()
+
+    def cheapest_parts(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+        """The jobs apart, each as cheap as it can be by the finish of all."""
+        finish_s, found = evaluate(self.problem, runs)[1], []
+        for phases in parts_of(self.problem):
+            alone, index = part(self.problem, phases, self.problem.options)
+            search = _Search(alone, self.left_s() / 4, None)
+            mine = [run for run in runs if self.problem.options[run.option].phase in phases]
+            if search.order and search.all_suited():
+                here = tuple(replace(run, option=index.index(run.option)) for run in mine)
+                mine = [replace(run, option=index[run.option]) for run in search.cheapest(here, finish_s)[0]]
+            found += mine
+        return tuple(sorted(found, key=lambda run: (run.start_s, run.option)))
 
     def direct(self) -> Solution:
         """CP-SAT, from what is known."""

@@ -178,7 +178,7 @@ def runs_are_paid(plan: Plan) -> Iterator[str]:
 
 
 def purchases_cost_what_they_say(plan: Plan) -> Iterator[str]:
-    """A purchase costs nodes x price x time; it is a length the offer sells; what is unused has the last price used."""
+    """A purchase costs nodes x price x time x share held, for a length on sale; unused time has the last price."""
     for purchase in plan.purchases:
         offer = _offer(plan, purchase.offer)
         seconds = _seconds(purchase.end - purchase.start)
@@ -229,7 +229,7 @@ def costs_add_up(plan: Plan) -> Iterator[str]:
 def power_and_carbon_add_up(plan: Plan) -> Iterator[str]:
     """Energy is power x time, totals are sums, and the caps on power and carbon are kept."""
     for run in plan.assignments:
-        energy = Fraction(run.power_mw) * _seconds(run.end - run.start) / 3600
+        energy = Fraction(run.power_mw) * Fraction(run.held_share) * _seconds(run.end - run.start) / 3600
         if abs(energy - Fraction(run.energy_mwh)) > MILLIONTH * (1 + energy):
             yield f"{_name(run)} says {run.energy_mwh} MWh; {run.power_mw} MW make {float(energy):.6f} MWh in its time."
     for moment in sorted({run.start for run in plan.assignments}):
@@ -251,10 +251,12 @@ def power_and_carbon_add_up(plan: Plan) -> Iterator[str]:
 
 
 def memory_adds_up(plan: Plan) -> Iterator[str]:
-    """The parts of memory and of the step time sum to their totals."""
+    """The parts of memory and of the step time sum to their totals, and the memory is there."""
     for run in plan.assignments:
-        parts = [gib for part, gib in run.memory_gib.items() if part != "total"]
-        total = run.memory_gib.get("total")
+        parts = [gib for part, gib in run.memory_gib.items() if part not in ("total", "capacity")]
+        total, capacity = run.memory_gib.get("total"), run.memory_gib.get("capacity")
+        if total is not None and capacity is not None and total > capacity:
+            yield f"{_name(run)} needs {total:.3f} GiB of memory per accelerator; there are {capacity:.3f} GiB."
         if total is not None and parts and abs(sum(parts) - total) > 1e-3 * max(1.0, total):
             yield f"{_name(run)}: the parts of memory sum to {sum(parts):.3f} GiB, the total says {total:.3f} GiB."
         step = sum(run.breakdown_s.values())
@@ -352,7 +354,8 @@ def _price(offer: OfferFact, purchase: Purchase, used_until: datetime) -> Fracti
     for window in sorted(offer.windows, key=lambda window: window.start):
         span = _seconds(min(used_until, window.end) - max(purchase.start, window.start))
         if span > 0:
-            last = Fraction(str(window.price_usd_node_hour))
+            price = Fraction(str(window.price_usd_node_hour)) * Fraction(purchase.held_share)
+            last = price if purchase.held_share == 1 else Fraction(round(price * 10**6), 10**6)  # whole micro-USD
             total += last * span / 3600
             inside += span
     if inside != _seconds(used_until - purchase.start):

@@ -45,9 +45,9 @@ def goodput(
     """Goodput of a slice training a model of `parameters` parameters, with the optimal checkpoint interval.
 
     Failures grow with the nodes, counted in nodes of 8 accelerators (TPU hosts have a rate of their own); each costs a
-    restart and on average half an interval. Training stalls while a checkpoint is copied to host memory and goes on while
-    it is written, so checkpoints are never closer than writing takes. Spot nodes are also taken back: a slice keeps its nodes for a time that
-    falls with its size, then starts anew.
+    restart and on average half an interval. Training stalls while a checkpoint is copied to host memory and goes on
+    while it is written, so checkpoints are never closer than writing takes. Spot nodes are also taken back: a slice
+    keeps its nodes for a time that falls with its size, then starts anew.
     """
     rates = rates or failure_rates()
     per_day = (

@@ -83,8 +83,8 @@ def take(letters: Letters, index: NDArray[np.intp]) -> Letters:
 @lru_cache(maxsize=256)
 def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: bool, fixed: Fixed) -> Array:
     """Columns t, p, v, c, b of every combination legal on some slice: whole heads per rank, whole chunks per stage."""
-    widest = 16 if domain > 16 else domain
-    tensors = (fixed.tp,) if fixed.tp else [t for t in (1, 2, 4, 8, 16) if t <= widest and heads % t == 0]
+    widths = (1, 2, 3, 4, 6, 8, 12, 16) if domain > 16 else (1, 2, 4, 8, 16)  # PaLM's 6,144 chips held 12 x 512
+    tensors = (fixed.tp,) if fixed.tp else [t for t in widths if t <= domain and heads % t == 0]
     contexts = (
         (fixed.cp,)
         if fixed.cp

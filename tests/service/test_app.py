@@ -40,7 +40,11 @@ def test_a_workload_in_yaml_is_planned_and_the_plan_verifies(client):
         ("{", "application/json", "line"),
         ("[1, 2]", "application/json", "expected a workload"),
         ("", "application/yaml", "workload"),
-        ("workload: x\nstart: 2026-12-01\nhorizon_days: 9\njobs: [{name: a, model: ../../etc/passwd}]", "application/yaml", "model"),
+        (
+            "workload: x\nstart: 2026-12-01\nhorizon_days: 9\njobs: [{name: a, model: ../../etc/passwd}]",
+            "application/yaml",
+            "model",
+        ),
     ],
 )
 def test_bad_workloads_are_problems_and_not_failures(client, body, content_type, says):
