@@ -93,8 +93,8 @@ def from_hugging_face(config: Mapping[str, Any], name: str = "") -> ModelSpec:
     if kind not in _HUGGING_FACE:
         raise Invalid(
             Problem(
-                f"'{kind}' models cannot be read from config.json (known: {', '.join(_HUGGING_FACE)}): write the fields "
-                "of the architecture, or give parameters and tokens instead of a model",
+                f"'{kind}' models cannot be read from config.json (known: {', '.join(_HUGGING_FACE)}): write the "
+                "fields of the architecture, or give parameters and tokens instead of a model",
                 field="model_type",
                 nearest=nearest(kind, _HUGGING_FACE),
             )

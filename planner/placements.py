@@ -6,8 +6,10 @@ is unknown, from an assumed MFU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from typing import Any
 
 from hardware_catalog.catalog import Catalog
@@ -20,6 +22,8 @@ from planner.workload import Phase, Policy, TrainingJob
 OPTIMIZER_BYTES = 16  # weights, gradients and Adam state of mixed-precision training, ZeRO arXiv:1910.02054 section 3.1
 USABLE_MEMORY = 0.8  # guess: the rest goes to activations and buffers when the architecture is unknown
 BATCH_TOLERANCE = 0.02
+ASSUMED_MFU_ERROR = 0.3  # guess: median error of a throughput from an assumed MFU
+MEMORY_HEADROOM = 0.05  # guess: what fragmentation takes; a plan that runs out of memory is worth nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Placement:
         1.0  # of the time in which the nodes are there and billed: spot nodes are taken back and waited for
     )
     goodput_included: bool = False
+    margin: float = 1.0  # of the expected throughput, so that deadlines hold at policy.on_time_probability
     startup_s: int = 0
 
 
@@ -90,11 +95,13 @@ class Placements:
             fraction = held = 1.0
         if policy.startup_minutes is not None:
             startup_s = policy.startup_minutes * 60
+        margin = throughput_margin(placement, policy)
         return replace(
             placement,
             goodput=fraction,
             held_share=held,
-            tokens_per_second=placement.tokens_per_second * fraction * held,
+            margin=margin,
+            tokens_per_second=placement.tokens_per_second * fraction * held * margin,
             startup_s=round(startup_s),
         )
 
@@ -143,7 +150,7 @@ class Placements:
         machine = hardware(self._catalog, instance_type.id)
         estimates = best_layouts(
             self._job.model,
-            machine,
+            replace(machine, memory_gib=machine.memory_gib * (1 - MEMORY_HEADROOM)),
             counts,
             phase.sequence_length,
             batch_sequences(phase),
@@ -172,6 +179,18 @@ class Placements:
             mfu=mfu,
             hfu=mfu,
         )
+
+
+def throughput_margin(placement: Placement, policy: Policy) -> float:
+    """The share of the expected throughput that is reached with `policy.on_time_probability`; 1 without one.
+
+    Throughput errors are taken as log-normal with the validated median absolute error of the accelerator's family,
+    half of a normal distribution lying within 0.6745 standard deviations. The user's own measurement has no error.
+    """
+    if policy.on_time_probability is None or placement.basis == "measured":
+        return 1.0
+    error = ASSUMED_MFU_ERROR if placement.expected_error is None else placement.expected_error
+    return math.exp(-NormalDist().inv_cdf(min(policy.on_time_probability, 0.9999)) * error / 0.6745)
 
 
 def batch_sequences(phase: Phase) -> int:

@@ -84,6 +84,7 @@ class Assignment(Fact):
     tokens: int
     tokens_per_second: float  # wall-clock: goodput included
     startup_seconds: int
+    throughput_margin: float = 1.0  # of the expected throughput that is planned on, by policy.on_time_probability
     held_share: float = 1.0  # of the time in which spot nodes are there and billed; 1 for all else
     step_time_s: float
     mfu: float

@@ -119,7 +119,7 @@ def _print_refusals(table: OptionsTable, chosen: list[str], limit: int) -> None:
     for refusal in refusals:
         nodes = f" x {sizes(refusal.nodes)} nodes" if refusal.nodes else ""
         by_kind[refusal.kind].append(f"{refusal.offer}{nodes}: {refusal.reason}")
-    for kind, lines in sorted(by_kind.items(), key=lambda item: -len(item[1])):
+    for kind, lines in sorted(by_kind.items(), key=lambda item: (item[0] == "policy", len(item[1]))):
         console.print(f"[bold]{kind}[/bold] ({len(lines)})")
         for line in lines[: limit or None]:
             console.print(f"  {line}", highlight=False, markup=False)

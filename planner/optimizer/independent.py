@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from planner.optimizer.check import capacity_at, check, evaluate
 from planner.optimizer.problem import Problem, Run, RunOption, Solution, Window
-from planner.optimizer.runs import ceil_div
+from planner.optimizer.runs import ancestors, ceil_div
 
 Solve = Callable[[Problem], Solution]
 ORDERS = 4  # in which parts are placed one after the other
@@ -41,6 +41,16 @@ def part(problem: Problem, phases: Sequence[int], options: Sequence[RunOption]) 
     )
     mine = tuple(replace(options[i], phase=place[options[i].phase]) for i in index)
     return replace(problem, phases=tasks, options=mine, budget=None, carbon_cap=None), index
+
+
+def in_a_row(problem: Problem) -> Problem:
+    """The same phases, each after the one before it in an order that every `after` allows."""
+    before = ancestors(problem.phases)
+    order = sorted(range(len(problem.phases)), key=lambda p: len(before[p]))
+    phases = list(problem.phases)
+    for one, two in pairwise(order):
+        phases[two] = replace(phases[two], after=(one,))
+    return replace(problem, phases=tuple(phases))
 
 
 def apart(problem: Problem, solve: Solve) -> tuple[list[Solution], tuple[Run, ...] | None, int]:

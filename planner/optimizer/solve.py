@@ -17,7 +17,7 @@ from dataclasses import replace
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.explain import reasons
-from planner.optimizer.independent import apart, fits, one_after_the_other, part, parts_of
+from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
@@ -231,21 +231,24 @@ class _Search:
         """Phases that may overlap in time: the jobs apart, then what they share."""
         problem = self.problem
         parts = parts_of(problem)
-        if len(parts) == 1:
-            return self.direct()
 
         def share(number: int) -> Callable[[Problem], Solution]:
             return lambda alone: _Search(alone, max(0.1, self.left_s() / number), None).optimum()
 
+        if len(parts) == 1:  # one after the other is a plan, if it is in time
+            serial = share(2)(in_a_row(self.free))
+            if serial.runs:
+                self.learn(serial.runs)
+            return self.direct()
         solutions, runs, bound = apart(problem, share(2 * len(parts)))
         if any(solution.status == "infeasible" for solution in solutions):
             return Solution("infeasible")
         self.bound = max(self.bound, bound)
         if runs is not None and problem.aim == "finish":
             runs = self.cheapest_parts(runs)
-        if (runs is not None and fits(problem, runs)) or (
-            runs := one_after_the_other(problem, share(8 * len(parts)))
-        ) is not None:
+        if runs is None or not fits(problem, runs):
+            runs = one_after_the_other(problem, share(8 * len(parts)))
+        if runs is not None:
             self.learn(runs)
         self.told((), self.bound)
         return self.direct()

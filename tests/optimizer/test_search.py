@@ -204,9 +204,33 @@ def test_an_interrupt_returns_the_best_plan_so_far(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_time_a_plan_that_is_hard_to_find_is_unknown():
-    phases = (PhaseTask("p", 10**6, 0, 50), PhaseTask("q", 10**6, 0, 50))
-    options = tuple(replace(A, id=f"{p}-{n}", phase=p, rate=10**5 + n) for p in (0, 1) for n in range(50))
-    assert solve(Problem(phases, options, 50), 0.0).status == "unknown"
+    # 10 hours each: one after the other they need 30 hours, two at a time 20
+    phases = tuple(PhaseTask(name, 990, 0, 25, after=after) for name, after in (("p", ()), ("q", (0,)), ("r", (0,))))
+    options = tuple(replace(A, id=f"o{p}", phase=p, windows=(Window(0, 30, USD),)) for p in range(3))
+    problem = Problem(phases, options, 30)
+    assert solve(problem, 0.0).status == "unknown"
+    assert solve(problem, 10.0).status == "optimal"
+
+
+def test_jobs_that_share_nothing_are_solved_apart_and_proven():
+    one, two = medium(4, 2), medium(5, 2)
+    options = one.options + tuple(replace(option, phase=1) for option in two.options)
+    together = solve(Problem(one.phases + two.phases, options, one.horizon), 60)
+    assert (together.status, together.cost) == ("optimal", solve(one).cost + solve(two).cost)
+
+
+def test_jobs_that_want_the_same_nodes_take_turns_when_there_are_too_few():
+    option = replace(
+        A, loss=0, windows=(Window(0, 100, USD, 3),), offer="x"
+    )  # 2 of 3 nodes: two runs do not fit at once
+    problem = Problem(
+        (PhaseTask("p", 1000, 0, 100), PhaseTask("q", 1000, 0, 100)),
+        (option, replace(option, phase=1)),
+        100,
+        aim="finish",
+    )
+    assert solve(problem).finish_s == 20 * 3600
+    assert solve(replace(problem, phases=tuple(replace(p, deadline=19) for p in problem.phases))).status == "infeasible"
 
 
 def test_money_beyond_what_64_bits_hold_in_one_product_is_planned_with_an_honest_bound():

@@ -1,0 +1,322 @@
+"""From a solution back to the facts of a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from hardware_catalog.catalog import Catalog
+from hardware_catalog.records import FLAGS, Offer
+from planner import __version__
+from planner.optimizer.problem import Problem, Solution
+from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
+from planner.options import Option, OptionsTable
+from planner.placements import batch_sequences
+from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
+from planner.pricing import STEP_S, age_days, availability_limit, instant, priced_windows, usd
+from planner.run_options import GRAMS_PER_TONNE, phase_keys, phase_task
+from planner.workload import Workload
+
+OLD_PRICE_DAYS = 180
+
+
+class Assembly:
+    """Turns a solution back into the facts of a plan."""
+
+    def __init__(
+        self, workload: Workload, catalog: Catalog, table: OptionsTable, problem: Problem, solution: Solution
+    ) -> None:
+        self.workload, self.catalog, self.table = workload, catalog, table
+        self.problem, self.solution = problem, solution
+
+    def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
+        """The plan document."""
+        workload, solution, policy = self.workload, self.solution, self.workload.policy
+        assignments = self._assignments()
+        found = bool(solution.runs)
+        refused = Counter(refusal.kind for refusal in self.table.refusals)
+        cost_usd = usd(solution.cost) if found else None
+        bound_usd = self._bound_usd()
+        return Plan(
+            workload=workload.name,
+            status=solution.status,
+            aim=workload.minimise,
+            cost_usd=cost_usd,
+            bound_usd=bound_usd,
+            gap=None if not cost_usd or bound_usd is None else max(0.0, (cost_usd - bound_usd) / cost_usd),
+            start=workload.start,
+            finish=instant(workload, solution.finish_s) if found else None,
+            horizon_end=workload.horizon_end,
+            budget_usd=None if workload.budget_usd is None else float(workload.budget_usd),
+            max_power_mw=policy.max_power_mw,
+            max_carbon_t=policy.max_carbon_t,
+            carbon_t=sum(a.carbon_t for a in assignments) if found else None,
+            energy_mwh=sum(a.energy_mwh for a in assignments) if found else None,
+            solve_seconds=round(seconds, 3),
+            assignments=assignments,
+            purchases=self._purchases(),
+            costs=self._costs(),
+            alternatives=self._alternatives(others),
+            reasons=tuple(self._reasons()),
+            warnings=tuple(self._warnings()),
+            options_considered=len(self.table.options),
+            options_refused=dict(refused.most_common()),
+            phases=tuple(self._phase_facts()),
+            offers=tuple(self._offer_facts()),
+            catalog_digest=self.catalog.digest,
+            workload_digest=workload.digest,
+            planner_version=__version__,
+        )
+
+    def _bound_usd(self) -> float | None:
+        """The proven bound in USD: of the aim when it is cost, else only when the plan is proven."""
+        if not self.solution.runs:
+            return None
+        if self.problem.aim == "cost":
+            return usd(self.solution.bound)
+        return usd(self.solution.cost) if self.solution.status == "optimal" else None
+
+    def _used(self) -> list[Option]:
+        return [self.table.options[run.option] for run in self.solution.runs]
+
+    def _assignments(self) -> tuple[Assignment, ...]:
+        options_used = self._used()
+        done: list[int] = []
+        left = {task.name: task.work for task in self.problem.phases}
+        for run in self.solution.runs:
+            option = self.problem.options[run.option]
+            name = self.problem.phases[option.phase].name
+            tokens = min(left[name], work_done(option, run.end_s - run.start_s, STEP_S))
+            left[name] -= tokens
+            done.append(tokens)
+        return tuple(
+            self._assignment(option, run.start_s, run.end_s, tokens, run.option)
+            for option, run, tokens in zip(options_used, self.solution.runs, done, strict=True)
+        )
+
+    def _assignment(self, option: Option, start_s: int, end_s: int, tokens: int, index: int) -> Assignment:
+        run_option = self.problem.options[index]
+        placement, region = option.placement, option.region
+        work = self.problem.phases[run_option.phase].work
+        hours = (end_s - start_s) / 3600
+        return Assignment(
+            job=option.job,
+            phase=option.phase,
+            offer=option.offer.id,
+            provider=option.instance_type.provider,
+            region=region.id,
+            country=region.country,
+            instance_type=option.instance_type.id,
+            accelerator=option.instance_type.accelerator,
+            purchase_option=option.offer.purchase_option,
+            nodes=option.nodes,
+            accelerators=option.accelerators,
+            layout={**placement.layout, "text": placement.layout_text},
+            start=instant(self.workload, start_s),
+            end=instant(self.workload, end_s),
+            work_share=tokens / work,
+            tokens=tokens,
+            tokens_per_second=placement.tokens_per_second,
+            startup_seconds=placement.startup_s,
+            throughput_margin=placement.margin,
+            held_share=placement.held_share,
+            step_time_s=placement.step_time_s,
+            mfu=placement.mfu,
+            hfu=placement.hfu,
+            goodput=placement.goodput,
+            breakdown_s=dict(placement.breakdown_s),
+            memory_gib=dict(placement.memory_gib),
+            throughput_basis=placement.basis,
+            expected_error=placement.expected_error,
+            power_mw=option.power_w / 1e6,
+            energy_mwh=option.power_w * hours * placement.held_share / 1e6,
+            carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,
+            cost_usd=usd(run_cost(run_option, start_s, end_s, STEP_S)),
+        )
+
+    def _purchases(self) -> tuple[Purchase, ...]:
+        purchases = []
+        for run, option in zip(self.solution.runs, self._used(), strict=True):
+            run_option = self.problem.options[run.option]
+            billed = billed_s(run_option.billing, run.end_s - run.start_s)
+            assert billed is not None, "a run is never longer than its last block"
+            purchases.append(
+                Purchase(
+                    offer=option.offer.id,
+                    purchase_option=option.offer.purchase_option,
+                    nodes=option.nodes,
+                    start=instant(self.workload, run.start_s),
+                    end=instant(self.workload, run.start_s + billed),
+                    held_share=option.placement.held_share,
+                    cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
+                )
+            )
+        return tuple(purchases)
+
+    def _costs(self) -> dict[str, float]:
+        """USD by part: what is used and what is paid but unused of each purchase option, and lateness."""
+        parts: Counter[str] = Counter()
+        for run, option in zip(self.solution.runs, self._used(), strict=True):
+            run_option = self.problem.options[run.option]
+            paid = run_cost(run_option, run.start_s, run.end_s, STEP_S)
+            billed = billed_s(run_option.billing, run.end_s - run.start_s) or 0
+            name = option.offer.purchase_option
+            unused = paid * (billed - (run.end_s - run.start_s)) // billed
+            parts[name] += paid - unused
+            if unused:
+                parts[f"{name}_unused"] += unused
+        ends: dict[int, int] = {}
+        for run in self.solution.runs:
+            phase = self.problem.options[run.option].phase
+            ends[phase] = max(ends.get(phase, 0), run.end_s)
+        late = sum(lateness(self.problem.phases[phase], end, STEP_S) for phase, end in ends.items())
+        if late:
+            parts["late"] = late
+        return {part: usd(cost) for part, cost in parts.items()}
+
+    def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
+        """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
+        chosen = {option.instance_type.accelerator for option in self._used()}
+        found = []
+        for family, solution in others:
+            if chosen == {family}:
+                continue
+            if not solution.runs:
+                reason = solution.reasons[0] if solution.reasons else "no plan found"
+                found.append(Alternative(accelerator=family, reason=reason))
+                continue
+            option = self.table.options[max(solution.runs, key=lambda run: run.end_s - run.start_s).option]
+            found.append(
+                Alternative(
+                    accelerator=family,
+                    cost_usd=usd(solution.cost),
+                    finish=instant(self.workload, solution.finish_s),
+                    offer=option.offer.id,
+                    nodes=option.nodes,
+                    accelerators=option.accelerators,
+                )
+            )
+        return tuple(sorted(found, key=lambda a: (a.cost_usd is None, a.cost_usd or 0.0, a.accelerator)))
+
+    def _reasons(self) -> Iterator[str]:
+        """Why there is no plan: the optimizer's reasons, then what was refused when a phase has no option."""
+        yield from self.solution.reasons
+        if self.solution.status != "infeasible":
+            return
+        for job, phase in phase_keys(self.workload):
+            if any((option.job, option.phase) == (job, phase) for option in self.table.options):
+                continue
+            label = f"{job}/{phase}"
+            refusals = [refusal for refusal in self.table.refusals if refusal.phase in ("", label)]
+            kinds = Counter(refusal.kind for refusal in refusals)
+            for kind, count in kinds.most_common(4):
+                example = next(refusal for refusal in refusals if refusal.kind == kind)
+                yield f"{label}: {count} offers refused by {kind}, such as {example.offer}: {example.reason}"
+            if not kinds:
+                yield f"{label}: the catalog has no offers"
+
+    def _warnings(self) -> Iterator[Warning_]:
+        if self.solution.runs:
+            yield from self._late_risk()
+        seen = set()
+        for option in self._used():
+            offer = option.offer
+            if offer.id in seen:
+                continue
+            seen.add(offer.id)
+            for text in self.table.warnings.get(offer.id, ()):
+                yield Warning_(message=text, rule="export rules")
+            age = age_days(offer.price_date, max(self.workload.start, datetime(2000, 1, 1, tzinfo=UTC)))
+            if age is not None and abs(age) > OLD_PRICE_DAYS:
+                when = "before" if age > 0 else "after"
+                yield Warning_(
+                    message=f"{offer.id}: its price is of {offer.price_date}, {abs(age)} days {when} the plan starts",
+                    source=offer.source,
+                )
+            basis = self._availability_basis(offer)
+            if basis.startswith("default"):
+                yield Warning_(message=f"{offer.id}: how many nodes can be had is assumed ({basis})")
+            for flag in offer.flags:
+                yield Warning_(message=f"{offer.id}: {FLAGS.get(flag, flag)}", source=offer.source)
+            if option.placement.basis == "assumed_mfu":
+                yield Warning_(message=f"{option.job}: throughput from an assumed MFU of {option.placement.mfu:.0%}")
+        for job in self.workload.jobs:
+            for text in job.assumed:
+                yield Warning_(message=f"{job.name}: {text}")
+            for phase in job.phases:
+                if phase.global_batch_tokens % phase.sequence_length:
+                    yield Warning_(
+                        message=f"{job.name}/{phase.name}: {phase.global_batch_tokens:,} tokens are no whole number of "
+                        f"sequences of {phase.sequence_length:,}; planned with {batch_sequences(phase):,} sequences"
+                    )
+
+    def _availability_basis(self, offer: Offer) -> str:
+        limit = availability_limit(self.workload.policy, offer, self.catalog)
+        if limit is not None and offer.availability_basis.startswith("default"):
+            return f"policy.availability of the workload: {limit} nodes"
+        return offer.availability_basis
+
+    def _late_risk(self) -> Iterator[Warning_]:
+        """Jobs that end so close to their deadline that the expected error of the throughput could make them late."""
+        if self.workload.policy.on_time_probability is not None:
+            return
+        used = list(zip(self._used(), self.solution.runs, strict=True))
+        for job in self.workload.jobs:
+            if job.deadline is None:
+                continue
+            runs = [(option, run) for option, run in used if option.job == job.name]
+            left = (job.deadline - instant(self.workload, max(run.end_s for _, run in runs))).total_seconds()
+            slow = sum((run.end_s - run.start_s) * (option.placement.expected_error or 0.0) for option, run in runs)
+            if left < slow:
+                yield Warning_(
+                    message=f"{job.name}: ends {left / 86400:,.1f} days before its deadline; the expected error of the "
+                    f"throughput is {slow / 86400:,.1f} days (policy.on_time_probability: 0.9 plans with a margin)"
+                )
+
+    def _phase_facts(self) -> Iterator[PhaseFact]:
+        for job in self.workload.jobs:
+            for phase in job.phases:
+                task = phase_task(self.workload, job, phase, dict.fromkeys(phase_keys(self.workload), 0))
+                yield PhaseFact(
+                    job=job.name,
+                    phase=phase.name,
+                    tokens=phase.tokens,
+                    sequence_length=phase.sequence_length,
+                    global_batch_tokens=phase.global_batch_tokens,
+                    earliest=instant(self.workload, task.earliest * STEP_S),
+                    deadline=instant(self.workload, task.deadline * STEP_S),
+                    late_cost_usd_day=task.late_cost * (86400 // STEP_S) / 1e6,
+                    max_segments=phase.max_segments,
+                    after=phase.after,
+                )
+
+    def _offer_facts(self) -> Iterator[OfferFact]:
+        for offer_id in dict.fromkeys(option.offer.id for option in self._used()):
+            option = next(option for option in self._used() if option.offer.id == offer_id)
+            offer = option.offer
+            yield OfferFact(
+                offer=offer.id,
+                provider=option.instance_type.provider,
+                region=option.region.id,
+                country=option.region.country,
+                instance_type=option.instance_type.id,
+                accelerator=option.instance_type.accelerator,
+                accelerators_per_node=option.instance_type.accelerators,
+                purchase_option=offer.purchase_option,
+                windows=tuple(
+                    PriceWindow(
+                        start=instant(self.workload, window.start * STEP_S),
+                        end=instant(self.workload, window.end * STEP_S),
+                        price_usd_node_hour=window.price / 1e6,
+                        maximum_nodes=window.maximum_nodes,
+                    )
+                    for window in priced_windows(self.workload, self.catalog, offer)
+                ),
+                minimum_seconds=offer.minimum_seconds,
+                unit_seconds=offer.billing_unit_seconds,
+                blocks_seconds=offer.blocks_seconds,
+                price_source=offer.source,
+                price_date=offer.price_date,
+                availability_basis=self._availability_basis(offer),
+            )
