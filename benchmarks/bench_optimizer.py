@@ -12,6 +12,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
 from planner.optimizer.solve import solve
@@ -25,6 +26,23 @@ ACCELERATORS = {  # tokens per node-second, micro-USD per node-hour; like A100, 
     "e": (8_600, 26_000_000),
     "f": (2_300, 9_500_000),
 }
+
+
+CASES = (  # options per phase, days, phases in a row (negative: jobs side by side), segments, hours between spot prices
+    (500, 90, 1, 1, 1),
+    (5000, 90, 1, 1, 1),
+    (5000, 180, 1, 1, 24),
+    (3000, 365, 1, 1, 24),
+    (1000, 180, 3, 1, 24),
+    (500, 90, 1, 2, 24),
+    (500, 90, 1, 3, 24),
+    (500, 90, 1, 3, 1),
+    (500, 90, 2, 3, 24),
+    (5000, 90, 1, 3, 24),
+    (5000, 180, 1, 3, 24),
+    (500, 90, -3, 1, 24),
+    (500, 90, -3, 3, 24),
+)
 
 
 def instance(options: int, days: int, segments: int, seed: int = 0, phases: int = 1, spot_hours: int = 24) -> Problem:
@@ -94,6 +112,14 @@ def _offer(rng: random.Random, phase: int, offer: int, horizon: int, spot_hours:
     return options
 
 
+def side_by_side(problem: Problem) -> Problem:
+    """The same phases as independent jobs that may all use the offers of the first."""
+    phases = tuple(replace(phase, after=(), deadline=problem.horizon) for phase in problem.phases)
+    first = [option for option in problem.options if option.phase == 0]
+    options = tuple(replace(option, phase=p) for p in range(len(phases)) for option in first)
+    return replace(problem, phases=phases, options=options)
+
+
 def medians(make: Callable[[int], Problem], repeat: int, limit_s: float) -> tuple[float, float, str]:
     """Median seconds, greatest gap and the statuses of `repeat` instances."""
     times, gaps, statuses = [], [], []
@@ -113,25 +139,18 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0)
     arguments = parser.parse_args()
     print(
-        f"{'options':>8} {'days':>5} {'phases':>6} {'segments':>8} {'spot h':>6} {'median s':>9} {'max gap':>9}  status"
+        f"{'options':>8} {'days':>5} {'phases':>8} {'segments':>8} {'spot h':>6} {'median s':>9} {'max gap':>9}  status"
     )
-    for options, days, phases, segments, hours in (
-        (500, 90, 1, 1, 1),
-        (5000, 90, 1, 1, 1),
-        (5000, 180, 1, 1, 24),
-        (1000, 180, 3, 1, 24),
-        (500, 90, 1, 2, 24),
-        (500, 90, 1, 3, 24),
-        (500, 90, 1, 3, 1),
-        (5000, 90, 1, 3, 24),
-        (5000, 180, 1, 3, 24),
-    ):
+    for options, days, phases, segments, hours in CASES:
         seconds, gap, status = medians(
-            lambda seed, o=options, d=days, p=phases, k=segments, h=hours: instance(o, d, k, seed, p, h),  # type: ignore[misc]
+            lambda seed, o=options, d=days, p=phases, k=segments, h=hours: (  # type: ignore[misc]
+                instance(o, d, k, seed, p, h) if p > 0 else side_by_side(instance(o, d, k, seed, -p, h))
+            ),
             arguments.repeat,
             arguments.limit,
         )
-        print(f"{options:8} {days:5} {phases:6} {segments:8} {hours:6} {seconds:9.2f} {gap:9.2%}  {status}", flush=True)
+        name = f"{phases} row" if phases > 1 else f"{-phases} jobs" if phases < 0 else "1"
+        print(f"{options:8} {days:5} {name:>8} {segments:8} {hours:6} {seconds:9.2f} {gap:9.2%}  {status}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from hardware_catalog.catalog import Catalog
 from planner.assembly import Assembly
+from planner.optimizer.problem import Problem
 from planner.optimizer.solve import alternatives, solve
 from planner.options import options
 from planner.plan import Plan
@@ -14,6 +16,8 @@ from planner.run_options import to_problem
 from planner.workload import Workload, check_against
 
 Progress = Callable[[int | None, int, float], None]
+
+ALTERNATIVES_S = 10.0
 
 
 def plan(workload: Workload, catalog: Catalog, time_limit_s: float = 60.0, progress: Progress | None = None) -> Plan:
@@ -26,5 +30,10 @@ def plan(workload: Workload, catalog: Catalog, time_limit_s: float = 60.0, progr
     table = options(workload, catalog)
     problem = to_problem(workload, table)
     solution = solve(problem, time_limit_s, progress)
-    others = alternatives(problem, time_limit_s) if solution.runs else []
+    others = alternatives(_one_run_each(problem), min(time_limit_s, ALTERNATIVES_S)) if solution.runs else []
     return Assembly(workload, catalog, table, problem, solution).plan(others, time.perf_counter() - started)
+
+
+def _one_run_each(problem: Problem) -> Problem:
+    """The same problem with one run per phase, which is exact in milliseconds: enough to compare accelerators."""
+    return replace(problem, phases=tuple(replace(phase, max_segments=1) for phase in problem.phases))

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.optimizer.chain import INFINITE, cost_to_go
 from planner.optimizer.problem import Problem, RunOption
 from planner.optimizer.runs import TimeUp, billed_s, ceil_div, limit_s, stretches
 
@@ -81,12 +82,25 @@ def start_values(piece: Piece, price: float, after: Floats) -> Floats:
     m = piece.least_steps
     if m <= 1:
         best = ahead[:-1] - net[:-1]
-    else:
-        best = piece.least_cost - price * option.rate * np.minimum(m, size - np.arange(size))
-        best = best + after[piece.begin + 1 : piece.end + 1]
+    else:  # ends within m steps cost the least bill, later ones what is spent
+        earned = price * option.rate * np.arange(size + 1)
+        ends = after[piece.begin + 1 : piece.end + 1] - earned[1:]
+        best = piece.least_cost + earned[:-1] + lowest_ahead(ends, m)
         if m <= size:
             best[: size - m + 1] = np.minimum(best[: size - m + 1], ahead[m:] - net[: size - m + 1])
     return best + option.setup + price * option.loss
+
+
+def lowest_ahead(numbers: Floats, width: int) -> Floats:
+    """The least of numbers[i : i + width] for every i, in two passes over blocks of that width (van Herk)."""
+    size = len(numbers)
+    if width >= size:
+        return np.minimum.accumulate(numbers[::-1])[::-1]
+    padded = np.concatenate((numbers, np.full(width - size % width + width, np.inf)))
+    blocks = padded[: len(padded) // width * width].reshape(-1, width)
+    since = np.minimum.accumulate(blocks, axis=1).ravel()
+    until = np.minimum.accumulate(blocks[:, ::-1], axis=1)[:, ::-1].ravel()
+    return np.minimum(until[:size], since[width - 1 : width - 1 + size])
 
 
 def values(pieces: Sequence[Piece], price: float, after: Floats, runs: int) -> Values:
@@ -107,10 +121,19 @@ def reaching(pieces: Sequence[Piece], price: float, entry: Floats, runs: int) ->
     for _ in range(runs):
         row = rows[-1].copy()
         for piece in pieces:
-            net = piece.spent - price * piece.of.rate * np.arange(piece.end - piece.begin + 1)
-            start = np.minimum.accumulate(rows[-1][piece.begin : piece.end + 1] - net)
+            size, m = piece.end - piece.begin, piece.least_steps
+            earned = price * piece.of.rate * np.arange(size + 1)
+            net, here = piece.spent - earned, rows[-1][piece.begin : piece.end + 1]
+            value = np.minimum.accumulate(here - net)
+            if m <= 1:
+                value = value + net
+            else:  # starts within m steps cost the least bill, earlier ones what is spent
+                longer, value = value, np.full(size + 1, np.inf)
+                value[1:] = piece.least_cost - earned[1:] + lowest_ahead((here + earned)[:-1][::-1], m)[::-1]
+                if m <= size:
+                    value[m:] = np.minimum(value[m:], longer[: size - m + 1] + net[m:])
             part = row[piece.begin : piece.end + 1]
-            np.minimum(part, start + net + piece.of.setup + price * piece.of.loss, out=part)
+            np.minimum(part, value + piece.of.setup + price * piece.of.loss, out=part)
         rows.append(np.minimum.accumulate(row))
     return rows
 
@@ -236,6 +259,7 @@ def chain_bounds(
     step_s, steps = problem.step_s, np.arange(problem.horizon + 1)
     after: Floats = np.zeros(problem.horizon + 1)
     found: dict[int, PhaseBound] = {}
+    exact = cost_to_go(problem, order, finish_limit_s)
     for rank in range(len(order) - 1, -1, -1):
         p = order[rank]
         phase, limit = problem.phases[p], _limit(problem, p, finish_limit_s)
@@ -246,6 +270,8 @@ def chain_bounds(
         table = search(pieces[p], ending, phase.max_segments, begin, phase.work, price, stop_at)
         found[p] = PhaseBound(pieces[p], table, ending, limit, begin)
         after = np.max([v.rows[phase.max_segments] + v.price * phase.work for v in table], axis=0)
+        if p in exact:  # relaxing the work of a phase with one run loses much: nothing can be mixed in it
+            after = np.maximum(after, np.where(exact[p] >= INFINITE, np.inf, exact[p].astype(float)))
         after = np.maximum.accumulate(np.maximum(after, 0.0))
     return found
 

@@ -83,6 +83,39 @@ def best_chain(problem: Problem, order: Sequence[int], finish_limit_s: int | Non
     return _path(problem, order, plans[::-1])
 
 
+def cost_to_go(problem: Problem, order: Sequence[int], finish_limit_s: int | None) -> dict[int, Ints]:
+    """For each of the last phases that are allowed one run only: the least cost of it and all after it, by the step at
+    which it may start (INFINITE where it cannot end in time). Exact; caps are ignored.
+    """
+    step_s, steps = problem.step_s, problem.horizon
+    after: Ints = np.zeros(steps + 1, np.int64)
+    found: dict[int, Ints] = {}
+    of_phase: dict[int, list[RunOption]] = {}
+    for index in usable(problem):
+        of_phase.setdefault(problem.options[index].phase, []).append(problem.options[index])
+    for p in reversed(order):
+        phase = problem.phases[p]
+        if phase.max_segments > 1:
+            break
+        end_limit = limit_s(phase, problem) if finish_limit_s is None else min(limit_s(phase, problem), finish_limit_s)
+        after = after + np.array([lateness(phase, t * step_s, step_s) for t in range(steps + 1)], np.int64)
+        best: Ints = np.full(steps + 1, INFINITE, np.int64)
+        for option in of_phase.get(p, []):
+            seconds = duration_s(option, phase.work, step_s)
+            billed, long = billed_s(option.billing, seconds), ceil_div(seconds, step_s)
+            for stretch in stretches(option.windows, steps) if billed is not None else []:
+                low = max(stretch[0].start, phase.earliest)
+                high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
+                if billed is None or high < low:
+                    continue
+                cost = start_costs(option, stretch, low, high, seconds, billed, step_s)
+                part = best[low : high + 1]
+                np.minimum(part, cost + after[low + long : high + long + 1], out=part)
+        after = np.minimum(np.minimum.accumulate(best[::-1])[::-1], INFINITE)
+        found[p] = after
+    return found
+
+
 def start_costs(
     option: RunOption, stretch: Sequence[Window], low: int, high: int, seconds: int, billed: int, step_s: int
 ) -> Ints:

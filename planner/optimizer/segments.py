@@ -30,6 +30,7 @@ from planner.optimizer.bound import (
     Floats,
     PhaseBound,
     Piece,
+    best_prices,
     bound_of,
     chain_bounds,
     chain_pieces,
@@ -38,6 +39,7 @@ from planner.optimizer.bound import (
     start_values,
 )
 from planner.optimizer.check import evaluate
+from planner.optimizer.primal import promising
 from planner.optimizer.problem import Problem, Run, RunOption
 from planner.optimizer.prune import monotone, undominated
 from planner.optimizer.runs import TimeUp, usable
@@ -45,6 +47,7 @@ from planner.optimizer.sweep import Ends, Log, Sweep, above
 from planner.optimizer.timetable import Timetable
 
 FIRST_GAP = 2e-4  # of the bound
+MANY_PIECES = 4000  # above this one price of work per phase is searched on a few pieces only
 
 
 def suited(problem: Problem) -> list[int]:
@@ -71,7 +74,12 @@ def best_segments(
     bound = 0
     try:
         pieces = chain_pieces(problem, order, undominated(problem, options), finish_limit_s)
-        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, good_price)
+        many = sum(map(len, pieces.values())) > MANY_PIECES
+        search = good_price if many else best_prices
+        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, search)
+        plan = promising(problem, order, rough)
+        if plan is not None and evaluate(problem, plan)[0] < best_cost:
+            known, best_cost = plan, evaluate(problem, plan)[0]
         starts = _start_bounds(problem, order, rough)
         bound = min(bound_of(problem, order, rough), best_cost)
         distance = max(1, int(FIRST_GAP * bound))
