@@ -141,6 +141,12 @@ def confidence(plan: Plan) -> str:
         known = [error for error in errors if error is not None]
         band = f", ± {percent(max(known))} expected" if known else ""
         found.append(f"throughput from {BASES.get(basis, words(basis))}{band}")
+    margin = min((run.throughput_margin for run in plan.assignments), default=1.0)
+    if margin < 1:
+        found.append(f"planned on {percent(margin)} of it, for the on-time probability")
+    held = min((run.held_share for run in plan.assignments), default=1.0)
+    if held < 1:
+        found.append(f"spot nodes held and paid {percent(held)} of the time")
     goodputs = [run.goodput for run in plan.assignments]
     if goodputs:
         span = " to ".join(dict.fromkeys((percent(min(goodputs)), percent(max(goodputs)))))
