@@ -2,7 +2,7 @@
 
 The columns are exactly `COLUMNS`. `per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
 an empty `maximum_nodes` the default of availability.csv, an empty time is open. `region` may leave out the provider.
-Quotes are billed by use, in the provider's own steps (by the second where they are not known).
+Quotes are billed by use, by the second: the file has no columns for billing steps.
 """
 
 from __future__ import annotations
@@ -179,7 +179,6 @@ def _check_windows(quotes: list[_Quote]) -> None:
 def _offer(offer_id: str, quotes: list[_Quote], catalog: Catalog) -> Offer:
     ordered = sorted(quotes, key=lambda quote: quote.window.start or _EARLIEST)
     first = ordered[0]
-    provider = catalog.providers[first.instance_type.provider]
     sources = dict.fromkeys(quote.row.cells["source"] or f"{quote.row.file}:{quote.row.line}" for quote in ordered)
     stated = [quote.basis for quote in ordered if not quote.basis.startswith("default")]
     newest = max(quote.valid_from for quote in ordered)
@@ -189,8 +188,8 @@ def _offer(offer_id: str, quotes: list[_Quote], catalog: Catalog) -> Offer:
         region=first.region,
         purchase_option=first.purchase_option,
         windows=tuple(quote.window for quote in ordered),
-        minimum_seconds=provider.minimum_seconds or 0,
-        billing_unit_seconds=provider.billing_unit_seconds or 1,
+        minimum_seconds=0,
+        billing_unit_seconds=1,  # a quote has no column for billing steps: what is used is paid
         price_date=newest,
         source="; ".join(sources),
         date_checked=newest,

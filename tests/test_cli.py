@@ -61,6 +61,15 @@ def test_an_infeasible_workload_exits_3_with_reasons(tmp_path):
     assert "too slow" in made.stdout
 
 
+def test_explain_names_the_smallest_single_change(tmp_path):
+    text = (EXAMPLES / "fine-tune-7b.yaml").read_text().replace("budget_usd: 200", "budget_usd: 1")
+    (tmp_path / "workload.yaml").write_text(text)
+    shown = planner("explain", tmp_path / "workload.yaml")
+    assert shown.returncode == EXIT_INFEASIBLE
+    assert "raise the budget to" in shown.stdout
+    assert planner("explain", EXAMPLES / "fine-tune-7b.yaml").returncode == 0
+
+
 def test_options_say_why_offers_were_refused():
     shown = planner("options", EXAMPLES / "china-13b-2023.yaml", "--why", "pretrain")
     assert shown.returncode == 0
@@ -88,6 +97,7 @@ def test_options_say_why_offers_were_refused():
             "did you mean 'h100-sxm5-80'",
         ),
         (["estimate", "--model", "llama-3-70b", "--accelerator", "h100-sxm5-80", "--count", "64", "--tp", "7"], "7"),
+        (["estimate", "--model", "llama-2-7b", "--accelerator", "v100-sxm2-32", "--count", "64"], "expected fp16"),
         (["validate", "examples/llama-3-70b.yaml"], "llama-3-70b.yaml"),
         (["catalog", "show", "h100-smx5-80"], "did you mean 'h100-sxm5-80'"),
         (["catalog", "export-check", "--accelerator", "a100", "--destination", "CN", "--on", "2023-03-01"], "a100"),

@@ -8,6 +8,7 @@ from hardware_catalog.cli import app as catalog_app
 from hardware_catalog.export_cli import export_check
 from planner.cli.calibrate import calibrate
 from planner.cli.estimate import estimate
+from planner.cli.explain import explain
 from planner.cli.options import options
 from planner.cli.plan import plan
 from planner.cli.serve import serve
@@ -33,7 +34,7 @@ def build() -> typer.Typer:
             typer.echo(__version__)
             raise typer.Exit
 
-    for verb in (plan, options, estimate, verify, validate, calibrate, serve):
+    for verb in (plan, options, explain, estimate, verify, validate, calibrate, serve):
         app.command()(verb)
     catalog_app.command("export-check")(export_check)
     app.add_typer(catalog_app, name="catalog", help="Accelerators, offers, regions, prices, export rules: the data.")

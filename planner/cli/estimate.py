@@ -51,6 +51,8 @@ def estimate(
 
     data = load(catalog)
     machine = hardware(data, accelerator) if "/" in accelerator else hardware_of_accelerator(data, accelerator)
+    if precision == "bf16" and data.accelerators[machine.accelerator].bf16_tflops is None:
+        raise InputError(Problem(f"{machine.accelerator} has no bf16: expected fp16", field="precision"))
     spec = model_named(model)
     batch = global_batch or max(DEFAULT_BATCH_TOKENS // seq_len, 1)
     per_node = machine.accelerators_per_node

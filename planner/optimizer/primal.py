@@ -15,7 +15,7 @@ import numpy as np
 from planner.optimizer.bound import PhaseBound, Piece, Values, start_values
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.problem import Problem, Run, Solution
-from planner.optimizer.runs import ceil_div, duration_s, work_done
+from planner.optimizer.runs import ceil_div, duration_s, longest_s, work_done
 
 PATHS = 6  # prices of work whose runs are read, on each side of the best one
 
@@ -131,7 +131,7 @@ def _work(problem: Problem, path: list[_Stretch]) -> int:
 
 
 def _trimmed(problem: Problem, p: int, path: list[_Stretch]) -> tuple[Run, ...] | None:
-    """The runs up to the second at which the work is done; None when it is not done."""
+    """The runs up to the second at which the work is done; None when it is not, or a run outlasts its last block."""
     left = problem.phases[p].work
     runs = []
     for s in path:
@@ -139,7 +139,8 @@ def _trimmed(problem: Problem, p: int, path: list[_Stretch]) -> tuple[Run, ...] 
         done = work_done(s.piece.of, seconds, problem.step_s)
         if done >= left:
             seconds = duration_s(s.piece.of, left, problem.step_s)
-        if done <= 0:
+        longest = longest_s(s.piece.of.billing)
+        if done <= 0 or (longest is not None and seconds > longest):
             return None
         start_s = s.start * problem.step_s
         runs.append(Run(s.piece.index, start_s, start_s + seconds))

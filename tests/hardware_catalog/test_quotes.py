@@ -25,7 +25,7 @@ def test_a_quote_becomes_an_offer(catalog: Catalog, quotes_file: Write) -> None:
     assert (offer.id, offer.instance_type, offer.region) == ("q1", "aws/p5.48xlarge", "aws/us-east-1")
     assert (window.start, window.end) == (datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
     assert (window.minimum_nodes, window.maximum_nodes, window.price_usd_node_hour) == (1, 16, Decimal(40))
-    assert (offer.minimum_seconds, offer.billing_unit_seconds) == (60, 1)  # AWS bills by the second, 60 at least
+    assert (offer.minimum_seconds, offer.billing_unit_seconds) == (0, 1)
     assert (offer.price_date, offer.source) == ("2026-11-01", "letter of 2026-11-01")
     assert offer.availability_basis.endswith("quotes.csv:2")
     assert offer.flags == ()
@@ -99,8 +99,9 @@ def test_own_machines_stand_anywhere_and_any_machine_in_a_country(catalog: Catal
     assert catalog.regions[found["unlisted"].region].country == "DE"
 
 
-def test_a_provider_whose_billing_is_unknown_bills_quotes_by_the_second(catalog: Catalog, quotes_file: Write) -> None:
-    quote = {"instance_type": "coreweave/h100-8x", "region": "unspecified"}
+def test_quotes_are_billed_by_the_second_whatever_the_provider_does(catalog: Catalog, quotes_file: Write) -> None:
+    quote = {"instance_type": "azure/Standard_ND96isr_H100_v5", "region": "eastus"}
+    assert catalog.providers["azure"].billing_unit_seconds == 60
     (offer,) = read_quotes(quotes_file(quote), catalog)
     assert (offer.minimum_seconds, offer.billing_unit_seconds) == (0, 1)
 
