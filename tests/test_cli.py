@@ -111,6 +111,17 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, says):
     assert made.stdout == ""
 
 
+def test_validate_prints_every_row_or_why_not():
+    shown = planner("validate", "--rows").stdout
+    assert "sc21-001" in shown
+    assert "skipped mbridge-" in shown
+    document = json.loads(planner("validate", "--json").stdout)
+    ids = [row["id"] for row in document["rows"]] + [row["id"] for row in document["skipped"]]
+    rows = (ROOT / "hardware_catalog" / "data" / "runs.csv").read_text().count("\n") - 1
+    assert len(set(ids)) == len(ids) == rows  # every row of the file is modelled or has a reason
+    assert document["summary"]["median_abs_error"] < 0.12
+
+
 def test_export_check_follows_the_contract():
     made = planner(
         "catalog",

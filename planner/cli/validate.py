@@ -26,6 +26,7 @@ def validate(
     systems: Annotated[
         bool, typer.Option("--systems", help="Plan the published systems of a directory instead (./examples if none).")
     ] = False,
+    every_row: Annotated[bool, typer.Option("--rows", help="Print every row, not only the worst.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict published runs and compare with the measurements; what cannot be modelled is listed with the reason."""
@@ -43,11 +44,11 @@ def validate(
     if as_json:
         sys.stdout.write(json.dumps(found.as_json(), indent=2) + "\n")
     else:
-        show(found)
+        show(found, every_row)
 
 
-def show(found: Validation) -> None:
-    """Print the summaries, the worst rows and why others were skipped."""
+def show(found: Validation, every_row: bool = False) -> None:
+    """Print the summaries, the worst rows (or every row) and why others were skipped."""
     from collections import Counter
 
     from rich.console import Console
@@ -65,8 +66,9 @@ def show(found: Validation) -> None:
         ]
         table.add_row(name, str(numbers["n"]), *shares)
     console.print(table)
-    worst = Table("worst rows", "measured s", "predicted s", "error", "assumed")
-    for row in sorted(found.rows, key=lambda row: -abs(row.error))[:WORST]:
+    worst = Table("rows" if every_row else "worst rows", "measured s", "predicted s", "error", "assumed")
+    ranked = sorted(found.rows, key=lambda row: -abs(row.error))[:WORST]
+    for row in found.rows if every_row else ranked:
         worst.add_row(
             row.id,
             f"{row.measured_step_s:.3f}",
@@ -75,5 +77,7 @@ def show(found: Validation) -> None:
             "; ".join(row.assumed),
         )
     console.print(worst)
+    for skipped in found.skipped if every_row else ():
+        console.print(f"skipped {skipped.id}: {skipped.reason}", highlight=False)
     for reason, count in Counter(row.reason for row in found.skipped).most_common():
         console.print(f"skipped {count}: {reason}", highlight=False)

@@ -142,7 +142,7 @@ def _bars(
     longest = max(frame[value].max(), 0.0) if len(frame) else 0.0
     lowest = min(frame[value].min(), 0.0) if len(frame) else 0.0
     room = alt.Scale(domain=[lowest, longest * LABEL_ROOM or 1.0], nice=False)
-    axis = alt.Axis(title=title, format="~s" if money else "~g")
+    axis = alt.Axis(title=title, format="~s" if money else ",.6~r")
     base = alt.Chart(frame).encode(
         x=alt.X(f"{value}:Q", scale=room, axis=axis),
         y=alt.Y(f"{name}:N", sort=list(frame[name]), title=None),
