@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import FLAGS, Offer
 from planner import __version__
+from planner.energy import is_guessed
 from planner.optimizer.problem import Problem, Solution
 from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
 from planner.options import Option, OptionsTable
@@ -239,6 +240,9 @@ class Assembly:
                 yield Warning_(message=f"{offer.id}: how many nodes can be had is assumed ({basis})")
             for flag in offer.flags:
                 yield Warning_(message=f"{offer.id}: {FLAGS.get(flag, flag)}", source=offer.source)
+            accelerator = self.catalog.accelerators[option.instance_type.accelerator]
+            if is_guessed(accelerator):
+                yield Warning_(message=f"{accelerator.id}: its power is not published; energy and carbon are estimates")
             if option.placement.basis == "assumed_mfu":
                 yield Warning_(message=f"{option.job}: throughput from an assumed MFU of {option.placement.mfu:.0%}")
         for job in self.workload.jobs:
