@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -310,4 +311,11 @@ def prior_source(family: str, name: str) -> str:
         if family != ANY
         else "no reference: power is not considered",
         "reserve": "guess: context, buffers of collectives, fragmentation; compared with published peak memory",
-    }.get(name, "guess")
+    }.get(name) or _written_reasons().get((family, name), "guess")
+
+
+@lru_cache(maxsize=1)
+def _written_reasons() -> dict[tuple[str, str], str]:
+    """The sources in the file of priors."""
+    with (directory() / "priors" / "priors.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["family"], row["constant"]): row["source"] for row in csv.DictReader(file)}

@@ -32,6 +32,7 @@ MEANING = {
     "adapters": ("1", "time of low-rank adapters over that of their memory traffic beside every linear layer"),
     "head_size": ("1", "head size at which attention reaches half of its asymptotic rate"),
     "launch": ("s", "shortest time of one layer's forward pass: its kernels must be launched one by one"),
+    "launch_unfused": ("s", "the same for software without fused attention, which launches more and smaller kernels"),
     "roofline": ("1", "share of a matrix multiply's memory traffic that its arithmetic does not hide"),
     "data_overlap": ("1", "share of computation behind which data-parallel traffic can hide"),
     "data_floor": ("1", "share of data-parallel traffic that is never hidden"),
@@ -39,6 +40,7 @@ MEANING = {
     "latency_up": ("s", "latency of one hop inside a scale-up domain or host"),
     "latency_out": ("s", "latency of one hop between hosts"),
     "step": ("s", "time of a step outside the model: data loading, clipping, logging"),
+    "step_layers": ("1", "layers from which on that time is reached: it grows with the number of parameter tensors"),
     "straggler": ("1", "slow-down per doubling of the hosts: jitter and congestion"),
     "reserve": ("B", "memory taken by context, collectives' buffers and fragmentation"),
 }

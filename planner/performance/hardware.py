@@ -91,6 +91,7 @@ class Machine:
     data_floor: Number
     launch: Number
     step: Number
+    step_layers: Number
     straggler: Number
     backward: Number
     head_size: Number
@@ -233,8 +234,9 @@ def machine(
         pipeline_exposed=one("pipeline_exposed"),
         data_overlap=one("data_overlap") * overlap,
         data_floor=one("data_floor"),
-        launch=one("launch"),
+        launch=one("launch" if fused else "launch_unfused"),
         step=one("step"),
+        step_layers=one("step_layers"),
         straggler=one("straggler"),
         backward=one("backward"),
         head_size=one("head_size"),

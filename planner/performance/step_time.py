@@ -108,7 +108,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     The slowest stage works m micro-batches one after the other; filling and draining add the bubble. Tensor-parallel
     communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise; the
     context ring hides behind attention; gradients reduced once a step hide behind the last backward and first forward
-    micro-batch; FSDP hides behind `data_overlap` of all computation.
+    micro-batch; FSDP hides behind `data_overlap` of all computation. Clipping, optimizer launches and logging take
+    longer the more parameter tensors there are, up to the time `step`.
     """
     p, v = degrees.p, degrees.v
     total = degrees.t * degrees.c * degrees.D * p
@@ -151,5 +152,6 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
         bubble=wait,
         data_communication=data,
         optimizer=update,
-        overhead=machine.step + machine.straggler * np.log2(hosts) * busy,
+        overhead=machine.step * np.minimum(shape.L / machine.step_layers, 1.0)
+        + machine.straggler * np.log2(hosts) * busy,
     )
