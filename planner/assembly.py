@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import FLAGS, Offer
 from planner import __version__
 from planner.energy import is_guessed
-from planner.optimizer.problem import Problem, Solution
+from planner.optimizer.problem import Problem, Run, RunOption, Solution
 from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
 from planner.options import Option, OptionsTable
 from planner.placements import batch_sequences
 from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
 from planner.pricing import STEP_S, age_days, availability_limit, instant, priced_windows, usd
-from planner.run_options import GRAMS_PER_TONNE, phase_keys, phase_task
+from planner.run_options import GRAMS_PER_TONNE, phase_keys
 from planner.workload import Workload
 
 OLD_PRICE_DAYS = 180
@@ -30,6 +29,7 @@ class Assembly:
     ) -> None:
         self.workload, self.catalog, self.table = workload, catalog, table
         self.problem, self.solution = problem, solution
+        self.used = [(run, table.options[run.option], problem.options[run.option]) for run in solution.runs]
 
     def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
         """The plan document."""
@@ -78,29 +78,20 @@ class Assembly:
             return usd(self.solution.bound)
         return usd(self.solution.cost) if self.solution.status == "optimal" else None
 
-    def _used(self) -> list[Option]:
-        return [self.table.options[run.option] for run in self.solution.runs]
-
     def _assignments(self) -> tuple[Assignment, ...]:
-        options_used = self._used()
-        done: list[int] = []
         left = {task.name: task.work for task in self.problem.phases}
-        for run in self.solution.runs:
-            option = self.problem.options[run.option]
-            name = self.problem.phases[option.phase].name
-            tokens = min(left[name], work_done(option, run.end_s - run.start_s, STEP_S))
+        assignments = []
+        for run, option, run_option in self.used:
+            name = self.problem.phases[run_option.phase].name
+            tokens = min(left[name], work_done(run_option, run.end_s - run.start_s, STEP_S))
             left[name] -= tokens
-            done.append(tokens)
-        return tuple(
-            self._assignment(option, run.start_s, run.end_s, tokens, run.option)
-            for option, run, tokens in zip(options_used, self.solution.runs, done, strict=True)
-        )
+            assignments.append(self._assignment(run, option, run_option, tokens))
+        return tuple(assignments)
 
-    def _assignment(self, option: Option, start_s: int, end_s: int, tokens: int, index: int) -> Assignment:
-        run_option = self.problem.options[index]
+    def _assignment(self, run: Run, option: Option, run_option: RunOption, tokens: int) -> Assignment:
         placement, region = option.placement, option.region
         work = self.problem.phases[run_option.phase].work
-        hours = (end_s - start_s) / 3600
+        hours = (run.end_s - run.start_s) / 3600
         return Assignment(
             job=option.job,
             phase=option.phase,
@@ -114,8 +105,8 @@ class Assembly:
             nodes=option.nodes,
             accelerators=option.accelerators,
             layout={**placement.layout, "text": placement.layout_text},
-            start=instant(self.workload, start_s),
-            end=instant(self.workload, end_s),
+            start=instant(self.workload, run.start_s),
+            end=instant(self.workload, run.end_s),
             work_share=tokens / work,
             tokens=tokens,
             tokens_per_second=placement.tokens_per_second,
@@ -133,13 +124,12 @@ class Assembly:
             power_mw=option.power_w / 1e6,
             energy_mwh=option.power_w * hours * placement.held_share / 1e6,
             carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,
-            cost_usd=usd(run_cost(run_option, start_s, end_s, STEP_S)),
+            cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
         )
 
     def _purchases(self) -> tuple[Purchase, ...]:
         purchases = []
-        for run, option in zip(self.solution.runs, self._used(), strict=True):
-            run_option = self.problem.options[run.option]
+        for run, option, run_option in self.used:
             billed = billed_s(run_option.billing, run.end_s - run.start_s)
             assert billed is not None, "a run is never longer than its last block"
             purchases.append(
@@ -158,8 +148,9 @@ class Assembly:
     def _costs(self) -> dict[str, float]:
         """USD by part: what is used and what is paid but unused of each purchase option, and lateness."""
         parts: Counter[str] = Counter()
-        for run, option in zip(self.solution.runs, self._used(), strict=True):
-            run_option = self.problem.options[run.option]
+        ends: dict[int, int] = {}
+        for run, option, run_option in self.used:
+            ends[run_option.phase] = max(ends.get(run_option.phase, 0), run.end_s)
             paid = run_cost(run_option, run.start_s, run.end_s, STEP_S)
             billed = billed_s(run_option.billing, run.end_s - run.start_s) or 0
             name = option.offer.purchase_option
@@ -167,10 +158,6 @@ class Assembly:
             parts[name] += paid - unused
             if unused:
                 parts[f"{name}_unused"] += unused
-        ends: dict[int, int] = {}
-        for run in self.solution.runs:
-            phase = self.problem.options[run.option].phase
-            ends[phase] = max(ends.get(phase, 0), run.end_s)
         late = sum(lateness(self.problem.phases[phase], end, STEP_S) for phase, end in ends.items())
         if late:
             parts["late"] = late
@@ -178,7 +165,7 @@ class Assembly:
 
     def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
         """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
-        chosen = {option.instance_type.accelerator for option in self._used()}
+        chosen = {option.instance_type.accelerator for _, option, _ in self.used}
         found = []
         for family, solution in others:
             if chosen == {family}:
@@ -209,7 +196,7 @@ class Assembly:
             if any((option.job, option.phase) == (job, phase) for option in self.table.options):
                 continue
             label = f"{job}/{phase}"
-            refusals = [refusal for refusal in self.table.refusals if refusal.phase in ("", label)]
+            refusals = self.table.refused_for(label)
             kinds = Counter(refusal.kind for refusal in refusals)
             for kind, count in kinds.most_common(4):
                 example = next(refusal for refusal in refusals if refusal.kind == kind)
@@ -220,15 +207,11 @@ class Assembly:
     def _warnings(self) -> Iterator[Warning_]:
         if self.solution.runs:
             yield from self._late_risk()
-        seen = set()
-        for option in self._used():
+        for option in self._by_offer():
             offer = option.offer
-            if offer.id in seen:
-                continue
-            seen.add(offer.id)
             for text in self.table.warnings.get(offer.id, ()):
                 yield Warning_(message=text, rule="export rules")
-            age = age_days(offer.price_date, max(self.workload.start, datetime(2000, 1, 1, tzinfo=UTC)))
+            age = age_days(offer.price_date, self.workload.start)
             if age is not None and abs(age) > OLD_PRICE_DAYS:
                 when = "before" if age > 0 else "after"
                 yield Warning_(
@@ -257,7 +240,7 @@ class Assembly:
 
     def _availability_basis(self, offer: Offer) -> str:
         limit = availability_limit(self.workload.policy, offer, self.catalog)
-        if limit is not None and offer.availability_basis.startswith("default"):
+        if limit is not None:
             return f"policy.availability of the workload: {limit} nodes"
         return offer.availability_basis
 
@@ -265,13 +248,12 @@ class Assembly:
         """Jobs that end so close to their deadline that the expected error of the throughput could make them late."""
         if self.workload.policy.on_time_probability is not None:
             return
-        used = list(zip(self._used(), self.solution.runs, strict=True))
         for job in self.workload.jobs:
             if job.deadline is None:
                 continue
-            runs = [(option, run) for option, run in used if option.job == job.name]
-            left = (job.deadline - instant(self.workload, max(run.end_s for _, run in runs))).total_seconds()
-            slow = sum((run.end_s - run.start_s) * (option.placement.expected_error or 0.0) for option, run in runs)
+            runs = [(run, option) for run, option, _ in self.used if option.job == job.name]
+            left = (job.deadline - instant(self.workload, max(run.end_s for run, _ in runs))).total_seconds()
+            slow = sum((run.end_s - run.start_s) * (option.placement.expected_error or 0.0) for run, option in runs)
             if left < slow:
                 yield Warning_(
                     message=f"{job.name}: ends {left / 86400:,.1f} days before its deadline; the expected error of the "
@@ -279,25 +261,30 @@ class Assembly:
                 )
 
     def _phase_facts(self) -> Iterator[PhaseFact]:
-        for job in self.workload.jobs:
-            for phase in job.phases:
-                task = phase_task(self.workload, job, phase, dict.fromkeys(phase_keys(self.workload), 0))
-                yield PhaseFact(
-                    job=job.name,
-                    phase=phase.name,
-                    tokens=phase.tokens,
-                    sequence_length=phase.sequence_length,
-                    global_batch_tokens=phase.global_batch_tokens,
-                    earliest=instant(self.workload, task.earliest * STEP_S),
-                    deadline=instant(self.workload, task.deadline * STEP_S),
-                    late_cost_usd_day=task.late_cost * (86400 // STEP_S) / 1e6,
-                    max_segments=phase.max_segments,
-                    after=phase.after,
-                )
+        phases = [(job, phase) for job in self.workload.jobs for phase in job.phases]
+        for (job, phase), task in zip(phases, self.problem.phases, strict=True):
+            yield PhaseFact(
+                job=job.name,
+                phase=phase.name,
+                tokens=phase.tokens,
+                sequence_length=phase.sequence_length,
+                global_batch_tokens=phase.global_batch_tokens,
+                earliest=instant(self.workload, task.earliest * STEP_S),
+                deadline=instant(self.workload, task.deadline * STEP_S),
+                late_cost_usd_day=task.late_cost * (86400 // STEP_S) / 1e6,
+                max_segments=phase.max_segments,
+                after=phase.after,
+            )
+
+    def _by_offer(self) -> list[Option]:
+        """The first option used of every offer, in the order of use."""
+        first: dict[str, Option] = {}
+        for _, option, _ in self.used:
+            first.setdefault(option.offer.id, option)
+        return list(first.values())
 
     def _offer_facts(self) -> Iterator[OfferFact]:
-        for offer_id in dict.fromkeys(option.offer.id for option in self._used()):
-            option = next(option for option in self._used() if option.offer.id == offer_id)
+        for option in self._by_offer():
             offer = option.offer
             yield OfferFact(
                 offer=offer.id,

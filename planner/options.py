@@ -101,6 +101,10 @@ class OptionsTable:
 
         return pd.DataFrame(self.rows())
 
+    def refused_for(self, *phases: str) -> list[Refusal]:
+        """The refusals that concern any of these phases (`job/phase`)."""
+        return [refusal for refusal in self.refusals if refusal.phase in ("", *phases)]
+
     def rows(self) -> list[dict[str, object]]:
         """The options as plain rows, in the order of phases and offers."""
         return [_row(option) for option in self.options]
@@ -253,7 +257,7 @@ def _phase_options(
             if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
                 refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
                 continue
-            placement = placements.with_goodput(placement, offer, policy)
+            placement = placements.with_goodput(placement, offer)
             rate = int(placement.tokens_per_second * STEP_S + 1e-6)
             loss = -int(-rate * placement.startup_s // STEP_S)
             if rate <= 0 or (phase.max_segments == 1 and (span.last - span.earliest) * rate < phase.tokens + loss):

@@ -77,8 +77,9 @@ class Placements:
             for instance_type, most in most_nodes.items()
         }
 
-    def with_goodput(self, placement: Placement, offer: Offer, policy: Policy) -> Placement:
+    def with_goodput(self, placement: Placement, offer: Offer) -> Placement:
         """The placement at wall-clock throughput: failures, checkpoints and preemption included."""
+        policy = self._policy
         instance_type = self._catalog.instance_types[offer.instance_type]
         key = (offer.instance_type, placement.nodes, offer.purchase_option)
         if key not in self._goodputs:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from hardware_catalog.catalog import Catalog
 from planner.assembly import Assembly
 from planner.optimizer.problem import Problem
-from planner.optimizer.solve import alternatives, solve
+from planner.optimizer.solve import Progress, alternatives, solve
 from planner.options import options
 from planner.plan import Plan
 from planner.run_options import to_problem
 from planner.workload import Workload, check_against
-
-Progress = Callable[[int | None, int, float], None]
 
 ALTERNATIVES_S = 10.0
 

@@ -61,10 +61,12 @@ def step_at_or_before(workload: Workload, when: datetime) -> int:
 
 
 def availability_limit(policy: Policy, offer: Offer, catalog: Catalog) -> int | None:
-    """The user's own limit for this provider and purchase option, if any: it replaces the catalog's default."""
+    """The user's own limit in place of the catalog's default, if any; a stated limit of an offer stays."""
+    if not offer.availability_basis.startswith("default"):
+        return None
     provider = catalog.instance_types[offer.instance_type].provider
     for limit in policy.availability:
-        if limit.provider in (provider, "*") and limit.purchase_option in (offer.purchase_option, None, "*"):
+        if (limit.provider, limit.purchase_option) == (provider, offer.purchase_option):
             return limit.maximum_nodes
     return None
 
@@ -75,7 +77,6 @@ def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[
     A stated limit (a quote, a documented maximum) is kept; a default one gives way to `policy.availability`.
     """
     limit = availability_limit(workload.policy, offer, catalog)
-    replace_maximum = limit is not None and offer.availability_basis.startswith("default")
     first = max(0, math.ceil(offer.lead_time_hours * 3600 / STEP_S))
     release = catalog.accelerators[catalog.instance_types[offer.instance_type].accelerator].release_date
     if release is not None:
@@ -85,7 +86,7 @@ def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[
     for window in offer.windows:
         start = first if window.start is None else max(first, step_at_or_after(workload, window.start))
         end = horizon if window.end is None else min(horizon, step_at_or_before(workload, window.end))
-        maximum = limit if replace_maximum and limit is not None else window.maximum_nodes
+        maximum = window.maximum_nodes if limit is None else limit
         if start < end and maximum > 0:
             price = micro_usd(window.price_usd_node_hour)
             windows.append(PricedWindow(start, end, price, window.minimum_nodes, maximum))

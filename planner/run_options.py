@@ -18,7 +18,7 @@ def to_problem(workload: Workload, table: OptionsTable) -> Problem:
     index = {key: position for position, key in enumerate(phase_keys(workload))}
     policy = workload.policy
     return Problem(
-        phases=tuple(phase_task(workload, job, phase, index) for job in workload.jobs for phase in job.phases),
+        phases=tuple(_phase_task(workload, job, phase, index) for job in workload.jobs for phase in job.phases),
         options=tuple(_run_option(option, index[option.job, option.phase]) for option in table.options),
         horizon=horizon_steps(workload),
         step_s=STEP_S,
@@ -35,7 +35,7 @@ def phase_keys(workload: Workload) -> Iterator[tuple[str, str]]:
     return ((job.name, phase.name) for job in workload.jobs for phase in job.phases)
 
 
-def phase_task(workload: Workload, job: TrainingJob, phase: Phase, index: dict[tuple[str, str], int]) -> PhaseTask:
+def _phase_task(workload: Workload, job: TrainingJob, phase: Phase, index: dict[tuple[str, str], int]) -> PhaseTask:
     """Work, dates and segments of one phase; only the last phases of a job pay for its lateness."""
     span = phase_window(workload, job)
     last = all(phase.name not in other.after for other in job.phases)

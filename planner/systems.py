@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hardware_catalog.catalog import Catalog, with_offers
-from hardware_catalog.errors import InputError, Problem, nearest
+from hardware_catalog.errors import InputError, Problem
 from hardware_catalog.quotes import read_quotes
+from hardware_catalog.read import csv_rows
 from planner.plan import Plan
 from planner.planning import plan
 from planner.workload import Workload, read_workload
@@ -37,43 +37,33 @@ class Figure:
 
 def systems(directory: Path, catalog: Catalog, time_limit_s: float = 30.0) -> list[Figure]:
     """Every figure of `systems.csv` in a directory; raises InputError with file:line: field when it is malformed."""
-    path = directory / "systems.csv"
-    if not path.is_file():
-        raise InputError(Problem("no such file: expected the published figures beside the examples", str(path)))
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise InputError(Problem(f"expected the columns {','.join(COLUMNS)}", str(path), 1))
-        rows = [(reader.line_num, row) for row in reader]
+    problems: list[Problem] = []
+    rows = csv_rows(directory / "systems.csv", COLUMNS, problems)
+    published = [row.number("published") for row in rows]
+    quantities = [row.choice("quantity", QUANTITIES) for row in rows]
+    if problems:
+        raise InputError(problems)
     plans: dict[tuple[str, str], tuple[Workload, Plan]] = {}
     figures = []
-    for line, row in rows:
-        key = (row["workload"], row["quotes"])
+    for row, figure, quantity in zip(rows, published, quantities, strict=True):
+        cells = row.cells
+        key = (cells["workload"], cells["quotes"])
         if key not in plans:
-            plans[key] = _planned(directory, row, catalog, time_limit_s)
-        figures.append(_figure(row, *plans[key], place=(str(path), line)))
+            plans[key] = _planned(directory, *key, catalog, time_limit_s)
+        workload, made = plans[key]
+        planned = QUANTITIES[quantity](workload, made) if made.assignments else None
+        note = cells["why_different"] if made.assignments else "; ".join(made.reasons[:1])
+        figures.append(Figure(cells["system"], quantity, cells["unit"], figure, planned, cells["source"], note))
     return figures
 
 
-def _planned(directory: Path, row: dict[str, str], catalog: Catalog, time_limit_s: float) -> tuple[Workload, Plan]:
-    workload = read_workload(directory / row["workload"])
-    if row["quotes"]:
-        catalog = with_offers(catalog, read_quotes(directory / row["quotes"], catalog), only=True)
+def _planned(
+    directory: Path, workload_file: str, quotes: str, catalog: Catalog, time_limit_s: float
+) -> tuple[Workload, Plan]:
+    workload = read_workload(directory / workload_file)
+    if quotes:
+        catalog = with_offers(catalog, read_quotes(directory / quotes, catalog), only=True)
     return workload, plan(workload, catalog, time_limit_s)
-
-
-def _figure(row: dict[str, str], workload: Workload, made: Plan, place: tuple[str, int]) -> Figure:
-    try:
-        published = float(row["published"])
-    except ValueError:
-        raise InputError(Problem(f"expected a number, got '{row['published']}'", *place, field="published")) from None
-    quantity = row["quantity"]
-    if quantity not in QUANTITIES:
-        known = nearest(quantity, QUANTITIES)
-        raise InputError(Problem(f"'{quantity}' is not one of {', '.join(QUANTITIES)}", *place, "quantity", known))
-    planned = QUANTITIES[quantity](workload, made) if made.assignments else None
-    note = row["why_different"] if made.assignments else "; ".join(made.reasons[:1])
-    return Figure(row["system"], quantity, row["unit"], published, planned, row["source"], note)
 
 
 def _accelerator_hours(_workload: Workload, made: Plan) -> float:

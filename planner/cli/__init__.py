@@ -7,7 +7,6 @@ import sys
 EXIT_BAD_INPUT = 2
 EXIT_INFEASIBLE = 3
 EXIT_NO_PLAN_IN_TIME = 4
-EXIT_OUR_MISTAKE = 70
 
 
 def main() -> None:

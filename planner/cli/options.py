@@ -52,7 +52,7 @@ def options(
 
 
 def _document(table: OptionsTable, chosen: list[str]) -> dict[str, object]:
-    refusals = [r for r in table.refusals if not chosen or r.phase in ("", *chosen)]
+    refusals = table.refused_for(*chosen) if chosen else table.refusals
     return {
         "options": table.rows(),
         "refused": [
@@ -114,7 +114,7 @@ def _print_refusals(table: OptionsTable, chosen: list[str], limit: int) -> None:
     from planner.options import sizes
 
     console = Console()
-    refusals = [refusal for refusal in table.refusals if refusal.phase in ("", *chosen)]
+    refusals = table.refused_for(*chosen)
     by_kind: dict[str, list[str]] = defaultdict(list)
     for refusal in refusals:
         nodes = f" x {sizes(refusal.nodes)} nodes" if refusal.nodes else ""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.chain import INFINITE, cost_to_go
+from planner.optimizer.chain import INFINITE, Ints, cost_to_go
 from planner.optimizer.problem import Problem, RunOption
 from planner.optimizer.runs import TimeUp, billed_s, ceil_div, limit_s, stretches
 
@@ -242,7 +242,7 @@ def chain_pieces(
     found = {}
     for p in order:
         mine = [index for index in options if problem.options[index].phase == p]
-        found[p] = pieces_of(problem, p, mine, _limit(problem, p, finish_limit_s))
+        found[p] = pieces_of(problem, p, mine, limit_s(problem.phases[p], problem, finish_limit_s))
     return found
 
 
@@ -254,15 +254,19 @@ def chain_bounds(
     finish_limit_s: int | None,
     stop_at: float = math.inf,
     search: Callable[[Sequence[Piece], Floats, int, int, int, float, float], list[Values]] = best_prices,
+    exact: dict[int, Ints] | None = None,
 ) -> dict[int, PhaseBound]:
-    """The bounds of every phase, the last first: each is the `after` of the one before it."""
+    """The bounds of every phase, the last first: each is the `after` of the one before it.
+
+    `exact` is what `cost_to_go` says of the problem, for callers that ask for bounds again and again.
+    """
     step_s, steps = problem.step_s, np.arange(problem.horizon + 1)
     after: Floats = np.zeros(problem.horizon + 1)
     found: dict[int, PhaseBound] = {}
-    exact = cost_to_go(problem, order, finish_limit_s)
+    exact = cost_to_go(problem, order, finish_limit_s) if exact is None else exact
     for rank in range(len(order) - 1, -1, -1):
         p = order[rank]
-        phase, limit = problem.phases[p], _limit(problem, p, finish_limit_s)
+        phase, limit = problem.phases[p], limit_s(problem.phases[p], problem, finish_limit_s)
         ending = after + phase.late_cost * np.maximum(0, steps - phase.deadline)
         ending[ceil_div(limit, step_s) + 1 :] = np.inf
         begin = max([phase.earliest, *(problem.phases[q].earliest for q in order[:rank])])
@@ -274,8 +278,3 @@ def chain_bounds(
             after = np.maximum(after, np.where(exact[p] >= INFINITE, np.inf, exact[p].astype(float)))
         after = np.maximum.accumulate(np.maximum(after, 0.0))
     return found
-
-
-def _limit(problem: Problem, p: int, finish_limit_s: int | None) -> int:
-    limit = limit_s(problem.phases[p], problem)
-    return limit if finish_limit_s is None else min(limit, finish_limit_s)

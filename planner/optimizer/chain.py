@@ -11,13 +11,15 @@ minimum and its ties are exact. The cost of [t, t + d) is a difference of two cu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.optimizer.problem import Problem, Run, RunOption, Window
 from planner.optimizer.runs import (
+    Stretch,
     billed_s,
     ceil_div,
     duration_s,
@@ -44,40 +46,28 @@ def best_chain(problem: Problem, order: Sequence[int], finish_limit_s: int | Non
     rows = ORDERS[problem.aim]
     after: Ints = np.zeros((3, steps + 1), np.int64)  # best(p + 1, t) by key; nothing is left after the last phase
     plans: list[tuple[Ints, Ints]] = []
-    usable_options = usable(problem)
     for rank in range(len(order) - 1, -1, -1):
         phase_index = order[rank]
-        phase = problem.phases[phase_index]
         last, first = rank == len(order) - 1, rank == 0
-        end_limit = limit_s(phase, problem) if finish_limit_s is None else min(limit_s(phase, problem), finish_limit_s)
         best: Ints = np.full((3, steps + 1), INFINITE, np.int64)
         chosen: Ints = np.full(steps + 1, -1, np.int64)
-        late = np.array([lateness(phase, t * step_s, step_s) for t in range(steps + 1)], np.int64)
-        for index in usable_options:
-            option = problem.options[index]
-            if option.phase != phase_index:
-                continue
-            seconds = duration_s(option, phase.work, step_s)
-            billed = billed_s(option.billing, seconds)
+        late = _lateness(problem, phase_index)
+        for way in _ways(problem, phase_index, finish_limit_s):
+            option, seconds, low, high = problem.options[way.index], way.seconds, way.low, way.high
             carbon = run_carbon(option, seconds, step_s)
-            if billed is None or (len(order) == 1 and problem.carbon_cap is not None and carbon > problem.carbon_cap):
+            if len(order) == 1 and problem.carbon_cap is not None and carbon > problem.carbon_cap:
                 continue
-            for stretch in stretches(option.windows, steps):
-                low = max(stretch[0].start, phase.earliest)
-                high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
-                if high < low:
-                    continue
-                if first and len(stretch) == 1:
-                    high = low  # nothing gets better by waiting
-                cost = start_costs(option, stretch, low, high, seconds, billed, step_s)
-                ends = slice(low + ceil_div(seconds, step_s), high + ceil_div(seconds, step_s) + 1)
-                candidate = np.empty((3, high - low + 1), np.int64)
-                candidate[COST] = cost + late[ends] + after[COST, ends]
-                candidate[CARBON] = carbon + after[CARBON, ends]
-                candidate[FINISH] = np.arange(low, high + 1) * step_s + seconds if last else after[FINISH, ends]
-                if len(order) == 1 and problem.budget is not None:
-                    candidate[:, candidate[COST] > problem.budget] = INFINITE
-                _keep(best[:, low : high + 1], chosen[low : high + 1], candidate, index, rows)
+            if first and len(way.stretch) == 1:
+                high = low  # nothing gets better by waiting
+            cost = start_costs(option, way.stretch, low, high, seconds, way.billed, step_s)
+            ends = slice(low + ceil_div(seconds, step_s), high + ceil_div(seconds, step_s) + 1)
+            candidate = np.empty((3, high - low + 1), np.int64)
+            candidate[COST] = cost + late[ends] + after[COST, ends]
+            candidate[CARBON] = carbon + after[CARBON, ends]
+            candidate[FINISH] = np.arange(low, high + 1) * step_s + seconds if last else after[FINISH, ends]
+            if len(order) == 1 and problem.budget is not None:
+                candidate[:, candidate[COST] > problem.budget] = INFINITE
+            _keep(best[:, low : high + 1], chosen[low : high + 1], candidate, way.index, rows)
         after, starts = _start_or_wait(best, rows)
         plans.append((chosen, starts))
     return _path(problem, order, plans[::-1])
@@ -90,30 +80,56 @@ def cost_to_go(problem: Problem, order: Sequence[int], finish_limit_s: int | Non
     step_s, steps = problem.step_s, problem.horizon
     after: Ints = np.zeros(steps + 1, np.int64)
     found: dict[int, Ints] = {}
-    of_phase: dict[int, list[RunOption]] = {}
-    for index in usable(problem):
-        of_phase.setdefault(problem.options[index].phase, []).append(problem.options[index])
     for p in reversed(order):
-        phase = problem.phases[p]
-        if phase.max_segments > 1:
+        if problem.phases[p].max_segments > 1:
             break
-        end_limit = limit_s(phase, problem) if finish_limit_s is None else min(limit_s(phase, problem), finish_limit_s)
-        after = after + np.array([lateness(phase, t * step_s, step_s) for t in range(steps + 1)], np.int64)
+        after = after + _lateness(problem, p)
         best: Ints = np.full(steps + 1, INFINITE, np.int64)
-        for option in of_phase.get(p, []):
-            seconds = duration_s(option, phase.work, step_s)
-            billed, long = billed_s(option.billing, seconds), ceil_div(seconds, step_s)
-            for stretch in stretches(option.windows, steps) if billed is not None else []:
-                low = max(stretch[0].start, phase.earliest)
-                high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
-                if billed is None or high < low:
-                    continue
-                cost = start_costs(option, stretch, low, high, seconds, billed, step_s)
-                part = best[low : high + 1]
-                np.minimum(part, cost + after[low + long : high + long + 1], out=part)
+        for way in _ways(problem, p, finish_limit_s):
+            low, high, long = way.low, way.high, ceil_div(way.seconds, step_s)
+            cost = start_costs(problem.options[way.index], way.stretch, low, high, way.seconds, way.billed, step_s)
+            part = best[low : high + 1]
+            np.minimum(part, cost + after[low + long : high + long + 1], out=part)
         after = np.minimum(np.minimum.accumulate(best[::-1])[::-1], INFINITE)
         found[p] = after
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """An option that does a whole phase in one run inside a stretch, starting on a step low..high."""
+
+    index: int
+    stretch: Stretch
+    seconds: int
+    billed: int
+    low: int
+    high: int
+
+
+def _ways(problem: Problem, p: int, finish_limit_s: int | None) -> Iterator[_Way]:
+    """Every way to do a phase in one run, by option and stretch."""
+    phase, step_s = problem.phases[p], problem.step_s
+    end_limit = limit_s(phase, problem, finish_limit_s)
+    for index in usable(problem):
+        option = problem.options[index]
+        if option.phase != p:
+            continue
+        seconds = duration_s(option, phase.work, step_s)
+        billed = billed_s(option.billing, seconds)
+        if billed is None:
+            continue
+        for stretch in stretches(option.windows, problem.horizon):
+            low = max(stretch[0].start, phase.earliest)
+            high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
+            if low <= high:
+                yield _Way(index, stretch, seconds, billed, low, high)
+
+
+def _lateness(problem: Problem, p: int) -> Ints:
+    """Micro-USD of lateness by the step at which a phase ends."""
+    phase, step_s = problem.phases[p], problem.step_s
+    return np.array([lateness(phase, t * step_s, step_s) for t in range(problem.horizon + 1)], np.int64)
 
 
 def start_costs(

@@ -95,10 +95,11 @@ def stretches(windows: tuple[Window, ...], horizon: int) -> list[Stretch]:
     return result
 
 
-def limit_s(phase: PhaseTask, problem: Problem) -> int:
-    """The second by which the phase must have ended: its hard deadline or the horizon."""
+def limit_s(phase: PhaseTask, problem: Problem, finish_limit_s: int | None = None) -> int:
+    """The second by which the phase must have ended: its hard deadline or the horizon, or an earlier finish sought."""
     steps = problem.horizon if phase.late_cost else min(phase.deadline, problem.horizon)
-    return steps * problem.step_s
+    limit = steps * problem.step_s
+    return limit if finish_limit_s is None else min(limit, finish_limit_s)
 
 
 def lateness(phase: PhaseTask, end_s: int, step_s: int) -> int:

@@ -38,6 +38,7 @@ from planner.optimizer.bound import (
     reaching,
     start_values,
 )
+from planner.optimizer.chain import cost_to_go
 from planner.optimizer.check import evaluate
 from planner.optimizer.primal import promising
 from planner.optimizer.problem import Problem, Run, RunOption
@@ -76,10 +77,12 @@ def best_segments(
         pieces = chain_pieces(problem, order, undominated(problem, options), finish_limit_s)
         many = sum(map(len, pieces.values())) > MANY_PIECES
         search = good_price if many else best_prices
-        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, search)
+        exact = cost_to_go(problem, order, finish_limit_s)
+        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, search, exact)
         plan = promising(problem, order, rough)
-        if plan is not None and evaluate(problem, plan)[0] < best_cost:
-            known, best_cost = plan, evaluate(problem, plan)[0]
+        if plan is not None:
+            known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
+            best_cost = evaluate(problem, known)[0]
         starts = _start_bounds(problem, order, rough)
         bound = min(bound_of(problem, order, rough), best_cost)
         distance = max(1, int(FIRST_GAP * bound))
@@ -87,7 +90,7 @@ def best_segments(
             guess = min(bound + distance, best_cost)
             few = {p: _useful(pieces[p], starts[p], guess) for p in order}
             if all(few.values()):
-                fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at)
+                fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at, exact=exact)
                 found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
                 if found is not None:
                     return found, evaluate(problem, found)[0]
