@@ -9,7 +9,8 @@ from typing import Any
 
 from planner.errors import InputError, Problem, nearest
 from planner.model_spec import ModelSpec
-from planner.performance.efficiency import efficiency
+from planner.performance.efficiency import Efficiency
+from planner.performance.efficiency import efficiency as shipped
 from planner.performance.flops import hardware_flops_per_token, model_flops_per_token, utilisation
 from planner.performance.hardware import GIB, Hardware, Machine, machine
 from planner.performance.layout import RECOMPUTE, Layout, degrees
@@ -77,6 +78,7 @@ def estimate(
     zero: int | None = None,
     recompute: str | None = None,
     lora: bool = False,
+    constants: Efficiency | None = None,
 ) -> Estimate:
     """The fastest layout on `accelerators` accelerators under the degrees given; those left out are searched.
 
@@ -84,12 +86,16 @@ def estimate(
     """
     fixed = Fixed(tp, pp, vp, cp, micro_batch, zero, recompute)
     check_degrees(model, accelerators, global_batch_sequences, fixed, ep)
-    table = layouts(model, hardware, [accelerators], sequence_length, global_batch_sequences, precision, fixed, lora)
+    constants = constants or shipped()
+    table = layouts(
+        model, hardware, [accelerators], sequence_length, global_batch_sequences, precision, fixed, lora, constants
+    )
     row = best_rows(table, 1)[0]
     if row < 0:
         return no_layout(accelerators, global_batch_sequences)
     work = shape(model, sequence_length, global_batch_sequences, lora)
-    return describe(work, machine(hardware, precision), hardware, table.layout(row))
+    error = constants[hardware.family, "expected_error"]
+    return describe(work, machine(hardware, precision, constants), hardware, table.layout(row), error)
 
 
 def best_layouts(
@@ -101,19 +107,26 @@ def best_layouts(
     precision: str,
     *,
     lora: bool = False,
+    constants: Efficiency | None = None,
 ) -> list[Estimate]:
     """For each number of nodes the fastest layout that fits, or the one that lacks least memory (fits false)."""
     sizes = [nodes * hardware.accelerators_per_node for nodes in node_counts]
-    table = layouts(model, hardware, sizes, sequence_length, global_batch_sequences, precision, lora=lora)
+    constants = constants or shipped()
+    table = layouts(
+        model, hardware, sizes, sequence_length, global_batch_sequences, precision, lora=lora, constants=constants
+    )
     work = shape(model, sequence_length, global_batch_sequences, lora)
-    letters = machine(hardware, precision)
+    letters = machine(hardware, precision, constants)
+    error = constants[hardware.family, "expected_error"]
     return [
-        describe(work, letters, hardware, table.layout(row)) if row >= 0 else no_layout(size, global_batch_sequences)
+        describe(work, letters, hardware, table.layout(row), error)
+        if row >= 0
+        else no_layout(size, global_batch_sequences)
         for size, row in zip(sizes, best_rows(table, len(sizes)), strict=True)
     ]
 
 
-def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout) -> Estimate:
+def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout, expected_error: float) -> Estimate:
     """Everything about one layout of one slice."""
     split = degrees(layout)
     time = step_time(work, split, letters)
@@ -141,7 +154,7 @@ def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout) 
         short_by_gib=max(used - float(letters.memory), 0.0) / GIB,
         breakdown_s=parts,
         binds=max(parts, key=lambda name: parts[name]),
-        expected_error=efficiency()[hardware.family, "expected_error"],
+        expected_error=expected_error,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.model_spec import ModelSpec
+from planner.performance.efficiency import Efficiency
 from planner.performance.hardware import Hardware, Machine, machine
 from planner.performance.layout import RECOMPUTE, Degrees, Layout
 from planner.performance.memory import memory_use
@@ -142,6 +143,7 @@ def layouts(
     precision: str,
     fixed: Fixed | None = None,
     lora: bool = False,
+    constants: Efficiency | None = None,
 ) -> Table:
     """All legal layouts of some slice sizes (in accelerators) with their memory and step time.
 
@@ -149,7 +151,7 @@ def layouts(
     unless fixed. Stages 0 and 2 are never faster than 1 and 3 and hold more.
     """
     fixed = fixed or Fixed()
-    letters = machine(hardware, precision)
+    letters = machine(hardware, precision, constants)
     work = shape(model, sequence_length, global_batch_sequences, lora)
     index, free = candidates(model, hardware, accelerators, sequence_length, global_batch_sequences, fixed)
     stages = (fixed.zero,) if fixed.zero is not None else (1, 3)
