@@ -55,6 +55,12 @@ SHARED = {  # log standard deviation of a shared constant around its prior: gues
     "power": 0.3,
     "backward": 0.1,
     "head_size": 0.7,
+    "grouped": 0.3,
+    "routing": 0.5,
+    "routing_unfused": 0.5,
+    "expert_launch_unfused": 0.7,
+    "exchange_exposed": 0.5,
+    "expert_launch": 0.7,
     "latency_out": 0.7,
     "straggler": 0.7,
 }
@@ -70,6 +76,8 @@ AT_MOST_ONE = (
     "data_overlap",
     "data_floor",
     "pipeline_exposed",
+    "grouped",
+    "exchange_exposed",
 )
 CAP = 0.97  # no constant of AT_MOST_ONE exceeds it
 FEWEST_ROWS = 5  # of a family, for an expected error of its own

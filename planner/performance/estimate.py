@@ -84,8 +84,8 @@ def estimate(
 
     Raises InputError when a degree cannot be: it says which and by what it should divide.
     """
-    fixed = Fixed(tp, pp, vp, cp, micro_batch, zero, recompute)
-    check_degrees(model, accelerators, global_batch_sequences, fixed, ep)
+    fixed = Fixed(tp, pp, vp, cp, ep, micro_batch, zero, recompute)
+    check_degrees(model, accelerators, global_batch_sequences, fixed)
     constants = constants or shipped()
     table = layouts(
         model, hardware, [accelerators], sequence_length, global_batch_sequences, precision, fixed, lora, constants
@@ -164,9 +164,7 @@ def no_layout(accelerators: int, global_batch_sequences: int) -> Estimate:
     return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None)
 
 
-def check_degrees(
-    model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed, ep: int | None
-) -> None:
+def check_degrees(model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed) -> None:
     """Raise InputError for every degree that does not divide what it splits."""
     problems: list[Problem] = []
 
@@ -213,9 +211,12 @@ def check_degrees(
                 nearest=nearest(fixed.recompute, RECOMPUTE),
             )
         )
-    if ep not in (None, 1):
+    if fixed.ep not in (None, 1) and not model.experts:
         problems.append(
-            Problem(f"expert parallelism of {ep} needs a mixture of experts; {model.name} is dense", field="ep")
+            Problem(f"expert parallelism of {fixed.ep} needs a mixture of experts; {model.name} is dense", field="ep")
         )
+    elif model.experts:
+        divides("ep", fixed.ep, "the experts", model.experts)
+        divides("ep", fixed.ep, "the accelerators of a pipeline stage", accelerators // (fixed.pp or 1))
     if problems:
         raise InputError(problems)

@@ -97,6 +97,12 @@ class Machine:
     head_size: Number
     depth: Number
     adapters: Number
+    grouped: Number
+    routing: Number
+    imbalance: Number
+    exchange_exposed: Number
+    expert_launch: Number
+    tile: Number
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
     reserve: Number  # bytes
@@ -191,11 +197,14 @@ def machine(
     constants: Efficiency | None = None,
     fused_attention: bool = True,
     overlap: bool = True,
+    balanced: bool = False,
+    fused_routing: bool = True,
 ) -> Machine:
     """The letters of a hardware at a precision with the constants of its family.
 
     `fused_attention` false describes software from before FlashAttention (2022): attention scores go through memory.
-    `overlap` false: no communication is hidden.
+    `overlap` false: no communication is hidden. `balanced`: every expert gets the same number of tokens (benchmarks).
+    `fused_routing` false describes software from before 2026, which sorts and sends tokens by separate kernels.
     """
     constants = constants or shipped()
 
@@ -242,6 +251,12 @@ def machine(
         head_size=one("head_size"),
         depth=one("depth"),
         adapters=one("adapters"),
+        grouped=one("grouped"),
+        routing=one("routing" if fused_routing else "routing_unfused"),
+        imbalance=1.0 if balanced else one("imbalance"),
+        exchange_exposed=one("exchange_exposed") if overlap else 1.0,
+        expert_launch=one("expert_launch" if fused_routing else "expert_launch_unfused"),
+        tile=one("tile"),
         fused=float(fused),
         memory=hardware.memory_gib * GIB,
         reserve=one("reserve"),

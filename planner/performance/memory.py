@@ -6,10 +6,16 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from planner.performance.compute import tokens
+from planner.performance.compute import expert_tokens, tokens
 from planner.performance.hardware import Machine
 from planner.performance.layout import Degrees
-from planner.performance.parameters import Number, Shape, layers_per_stage, stage_parameters
+from planner.performance.parameters import (
+    Number,
+    Shape,
+    layers_per_stage,
+    stage_experts,
+    stage_parameters,
+)
 from planner.performance.pipeline import in_flight
 
 
@@ -38,17 +44,23 @@ def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     all of it divided by t with sequence parallelism, for GELU, as many key/value heads as heads, dropout and scores
     kept. FlashAttention keeps no scores, recent models no dropout; a gated block keeps 6 f for 4 f. Selective
     recomputation drops the scores, or where there are none the outputs of norms and activation (Megatron Core
-    `--recompute-modules layernorm mlp_act`).
+    `--recompute-modules layernorm mlp_act`). Latent attention also keeps its latents; each token copy sent to an expert
+    keeps its input, its result (4 h) and the feed-forward's 2 g y. Selective recomputation drops 2 y of those and the
+    heads expanded from latents (DeepSeek-V3, arXiv:2412.19437, section 3.2.3).
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
     outside = 8.0 * shape.h + np.where(machine.fused > 0, 0.0, 2.0 * shape.h)
-    qkv = 2.0 * (shape.a / t + 2.0 * np.maximum(shape.k / t, 1.0)) * shape.d
-    inside = (2.0 * shape.a * shape.d + 2.0 * shape.g * shape.f) / t
+    heads = shape.a / t * shape.d + np.maximum(shape.k / t, 1.0) * (shape.d + shape.d_v)
+    qkv = 2.0 * (heads + shape.l_q + shape.l_kv)
+    inside = (2.0 * shape.a * shape.d_v + 2.0 * shape.g * shape.f) / t
     scores = np.where((machine.fused > 0) | (degrees.selective > 0), 0.0, 5.0 * shape.a * shape.s / t)
-    saved = np.where((machine.fused > 0) & (degrees.selective > 0), 4.0 * shape.h / split + 2.0 * shape.f / t, 0.0)
+    cheap = 4.0 * shape.h / split + 2.0 * shape.f / t + np.where(shape.l_kv > 0, 2.0 * heads, 0.0)
+    saved = np.where((machine.fused > 0) & (degrees.selective > 0), cheap, 0.0)
     size = np.maximum(machine.bytes_operand, 2.0) / 2.0
-    return size * n * (outside / split + qkv + inside + scores - saved)
+    experts = 4.0 * shape.h + 2.0 * shape.g * shape.y - 2.0 * degrees.selective * shape.y
+    routed = shape.L_m / shape.L * expert_tokens(shape, degrees, machine) * experts
+    return size * (n * (outside / split + qkv + inside + scores - saved) + routed)
 
 
 def checkpoint(shape: Shape, degrees: Degrees) -> Number:
@@ -70,7 +82,13 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(
         machine.bytes_operand > 2.0, 2.0, 1.0
     )
-    z1, z2, z3 = (np.where(degrees.z >= stage, degrees.S, 1.0) for stage in (1.0, 2.0, 3.0))
+    experts = stage_experts(shape, degrees.e, degrees.p, degrees.v)
+    replicas = np.maximum(degrees.t * degrees.D * degrees.c / degrees.e, 1.0)  # of one expert; ZeRO shards over them
+
+    def held(stage: float) -> Number:
+        S_e = np.minimum(degrees.S, replicas)
+        return Psi / np.where(degrees.z >= stage, degrees.S, 1.0) + experts / np.where(degrees.z >= stage, S_e, 1.0)
+
     ell = layers_per_stage(shape.L, degrees.p, degrees.v)
     m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)
     whole = layer_activations(shape, degrees, machine)
@@ -80,12 +98,13 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     activations = in_flight(degrees.p, degrees.v, m) * ell * kept + working
     logits = 6.0 * n * shape.V / degrees.t
     first_only = np.where(degrees.p > 1, np.maximum(logits - (activations - ell * kept), 0.0), logits)
+    gathered = shape.N_layer / degrees.t + np.where(shape.L_m > 0, shape.q * shape.N_expert / degrees.e, 0.0)
     return MemoryUse(
-        weights=w * Psi / z3,
-        gradients=trained * np.where(machine.fused > 0, 2.0, 4.0) * Psi / z2,
-        optimizer=trained * 12.0 * Psi / z1,
+        weights=w * held(3.0),
+        gradients=trained * np.where(machine.fused > 0, 2.0, 4.0) * held(2.0),
+        optimizer=trained * 12.0 * held(1.0),
         activations=activations,
         logits=first_only,
-        buffers=np.where(degrees.z >= 3, 2.0 * w * shape.N_layer / degrees.t, 0.0) + 4.0 * n * shape.h,
+        buffers=np.where(degrees.z >= 3, 2.0 * w * gathered, 0.0) + 4.0 * n * shape.h,
         reserve=machine.reserve + 0.0 * Psi,
     )
