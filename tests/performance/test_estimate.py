@@ -230,7 +230,7 @@ def test_spot_nodes_lose_more_and_are_not_always_there() -> None:
         (
             {"tp": 2, "pp": 2, "zero": 0, "micro_batch": 64},
             "no legal layout has tp = 2, pp = 2, micro_batch = 64",
-            "TP2 PP2",
+            "micro-batch 32",
         ),
     ],
 )
