@@ -9,13 +9,10 @@ Statistics", section 2.6), and the rows of a source weigh less the more there ar
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +22,7 @@ from hardware_catalog.catalog import Catalog
 from planner.errors import InputError
 from planner.errors import Problem as Mistake
 from planner.performance.cases import Batch, Case, batch, case, chosen, machines
-from planner.performance.efficiency import ANY, COLUMNS, MEANING, Efficiency, directory, read_efficiency
+from planner.performance.efficiency import ANY, Efficiency, directory, read_efficiency
 from planner.performance.published import read_runs, unmodelled
 from planner.performance.search import take
 from planner.performance.step_time import step_time
@@ -58,7 +55,6 @@ SHARED = {  # log standard deviation of a shared constant around its prior: gues
     "grouped": 0.3,
     "routing": 0.5,
     "routing_unfused": 0.5,
-    "expert_launch_unfused": 0.7,
     "exchange_exposed": 0.5,
     "expert_launch": 0.7,
     "latency_out": 0.7,
@@ -80,7 +76,6 @@ AT_MOST_ONE = (
     "exchange_exposed",
 )
 CAP = 0.97  # no constant of AT_MOST_ONE exceeds it
-FEWEST_ROWS = 5  # of a family, for an expected error of its own
 NOISE = 0.05  # log standard deviation of a published step time (runs.md, section 4: 2 to 10 %)
 OUTLIER = 1.2  # scale of the Cauchy distribution in those
 CROWDING = 0.3  # a row of a source of n rows weighs n to minus this
@@ -274,56 +269,3 @@ def forget(values: Efficiency, cases: Sequence[Case]) -> Efficiency:
         (family, name) for family, name in values.values if name not in SPREAD or family == ANY
     }
     return Efficiency({key: value for key, value in values.values.items() if key in kept})
-
-
-def write(found: Calibration, folder: Path, when: date) -> list[Path]:
-    """One csv per family with fit date, rows and median residual; `expected_error` from the errors left out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fitted = set(free_constants(found.cases))
-    families = np.array([case.hardware.family for case in found.cases])
-    written = []
-    for family in sorted({family for family, _ in found.constants.values}):
-        mine = families == family if family != ANY else np.ones(len(found.cases), dtype=bool)
-        rows = int(mine.sum())
-        residual = f"{np.median(np.abs(found.errors[mine])):.3f}" if rows else ""
-        constants = {name: value for (owner, name), value in found.constants.values.items() if owner == family}
-        errors = found.unseen if family == ANY else found.held_out
-        measured = len(errors) > 0 and rows >= FEWEST_ROWS
-        if measured:
-            constants["expected_error"] = float(np.median(np.abs(errors[mine])))
-        file = folder / f"{family}.csv"
-        with file.open("w", newline="", encoding="utf-8") as lines:
-            out = csv.writer(lines, lineterminator="\n")
-            out.writerow(COLUMNS)
-            for name, value in sorted(constants.items()):
-                is_fit = (family, name) in fitted
-                source = "fit on published runs" if is_fit else prior_source(family, name)
-                if name == "expected_error" and measured:
-                    source = "published runs predicted without their " + ("family" if family == ANY else "source")
-                last = (
-                    [when.isoformat(), rows, residual]
-                    if is_fit or (name == "expected_error" and measured)
-                    else ["", "", ""]
-                )
-                out.writerow([family, name, f"{value:.4g}", MEANING[name][0], source, *last])
-        written.append(file)
-    return written
-
-
-def prior_source(family: str, name: str) -> str:
-    """Where a constant that is not fitted comes from."""
-    return {
-        "host_link": "PCI Express generation of the family's hosts, x16",
-        "fused_attention": "FlashAttention needs compute capability 8.0 (github:Dao-AILab/flash-attention README)",
-        "watts": "power limit over 16-bit dense peak of the accelerator most runs used (accelerators.csv)"
-        if family != ANY
-        else "no reference: power is not considered",
-        "reserve": "guess: context, buffers of collectives, fragmentation; compared with published peak memory",
-    }.get(name) or _written_reasons().get((family, name), "guess")
-
-
-@lru_cache(maxsize=1)
-def _written_reasons() -> dict[tuple[str, str], str]:
-    """The sources in the file of priors."""
-    with (directory() / "priors" / "priors.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["family"], row["constant"]): row["source"] for row in csv.DictReader(file)}

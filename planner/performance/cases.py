@@ -46,6 +46,7 @@ class Case:
     overlap: bool
     balanced: bool
     routed: bool
+    dropless: bool
     work: Shape
     layouts: Degrees
     measured_s: float
@@ -106,6 +107,7 @@ def case(run: Run, catalog: Catalog) -> Case | str:
         overlap,
         "force-balanced" in run.words["notes"],
         fused_routing(run),
+        "tokendrop" not in run.words["notes"],
         shape(model, s, B, lora(run)),
         decided(free, run, zero, group, fused, hardware.torus_axes > 1),
         measured_step_s(run),
@@ -229,12 +231,14 @@ def stacked(letters: Sequence[Any]) -> Any:
 
 def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
     """The machine letters of several cases as arrays."""
-    made: dict[tuple[Hardware, str, bool, bool, bool, bool], Machine] = {}
+    made: dict[tuple[Hardware, str, bool, bool, bool, bool, bool], Machine] = {}
     for one in cases:
-        key = (one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed)
+        key = (one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless)
         if key not in made:
             made[key] = machine(one.hardware, one.precision, constants, *key[2:])
-    keys = [(one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed) for one in cases]
+    keys = [
+        (one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless) for one in cases
+    ]
     result: Machine = stacked([made[key] for key in keys])
     return result
 

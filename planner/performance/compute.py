@@ -166,22 +166,24 @@ def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
     Backward runs each product twice (input and weight gradients), once where weights are frozen (LoRA,
     arXiv:2106.09685); elementwise kernels move 1.4 times the bytes (a norm 6 h for 4 h, an addition 6 h, GELU 6 f for
     4 f, a gate 10 f for 6 f), and each micro-batch adds its weight gradients to 32-bit sums (8 bytes read and written
-    per weight). A layer never takes less than launching its kernels.
+    per weight). A layer never takes less than launching its kernels; a mixture of experts launches many more
+    and waits for the routing.
     """
     linear = linear_time(shape, degrees, machine)
     experts = experts_time(shape, degrees, machine)
     attention, attention_backward = attention_time(shape, degrees, machine)
     elementwise = (
         elementwise_bytes(shape, degrees, machine) + routing_bytes(shape, degrees, machine)
-    ) / machine.E + shape.L_m / shape.L * machine.expert_launch
-    idle = np.maximum(machine.launch - linear - experts - attention - elementwise, 0.0)
+    ) / machine.E
+    launch = machine.launch + shape.L_m / shape.L * machine.expert_launch
+    idle = np.maximum(launch - linear - experts - attention - elementwise, 0.0)
     linear_backward = (2.0 - shape.lora) * machine.backward * linear
     experts_backward = (2.0 - shape.lora) * machine.backward * experts
     held = shape.N_layer / degrees.t + shape.L_m / shape.L * shape.q * shape.N_expert / degrees.e
     sums = (1.0 - shape.lora) * 8.0 * held / machine.E
     elementwise_backward = 1.4 * elementwise + sums
     idle_backward = np.maximum(
-        2.0 * machine.launch - linear_backward - experts_backward - attention_backward - elementwise_backward, 0.0
+        2.0 * launch - linear_backward - experts_backward - attention_backward - elementwise_backward, 0.0
     )
     return LayerTime(
         linear,

@@ -15,6 +15,7 @@ from planner.performance.compute import (
     attention_time,
     expert_tokens,
     experts_time,
+    layer_time,
     latent_time,
     linear_time,
     routing_bytes,
@@ -27,6 +28,7 @@ from planner.performance.memory import memory_use
 from planner.performance.parameters import mean_reach, shape, stage_experts, stage_moe_layers, stage_parameters
 from planner.performance.search import layouts
 from planner.performance.step_time import expert_time, step_time
+from planner.performance.topology import path
 
 QWEN_30B = model("qwen3-30b-a3b")
 DEEPSEEK = model("deepseek-v3")
@@ -211,3 +213,20 @@ def test_multi_token_prediction_costs_a_layer_and_a_loss(ideal: Machine) -> None
     without = step_time(shape(replace(DEEPSEEK, mtp_layers=0), 4096, 2048), split, ideal)
     # at least one more of 61 layers, at most three layers' worth with the second loss
     assert 1 / 61 < float(with_it.total / without.total) - 1 < 3 / 61
+
+
+def test_small_micro_batches_wait_for_the_launch_of_the_experts_kernels(h100: Hardware) -> None:
+    letters = machine(h100, "fp8", balanced=True)
+    layer = layer_time(shape(QWEN_30B, 512, 64), degrees(Layout(dp=8, ep=8)), letters)
+    forward = layer.matmul_forward + layer.experts_forward + layer.attention_forward + layer.elementwise_forward
+    assert float(forward) == pytest.approx(letters.launch + letters.expert_launch)
+    static = layer_time(
+        shape(QWEN_30B, 512, 64), degrees(Layout(dp=8, ep=8)), machine(h100, "fp8", balanced=True, dropless=False)
+    )
+    assert float(static.elementwise_forward) < float(layer.elementwise_forward)
+
+
+def test_slices_too_small_to_wrap_round_have_lines_for_rings() -> None:
+    letters = machine(hardware_of_accelerator(load(), "tpu-v5p"), "bf16")
+    whole, half = path(letters, 64.0, 1.0, 64.0), path(letters, 32.0, 1.0, 32.0)
+    assert float(half.x) == pytest.approx(0.5 * float(whole.x))
