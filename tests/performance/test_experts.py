@@ -15,8 +15,8 @@ from planner.performance.compute import (
     attention_time,
     expert_tokens,
     experts_time,
-    layer_time,
     latent_time,
+    layer_time,
     linear_time,
     routing_bytes,
 )
