@@ -55,10 +55,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All layouts of all cases: `case` is the index of each layout's case."""
+    """All layouts of all cases: `case` is the index of each layout's case, `kind` that of each case's machine."""
 
     cases: tuple[Case, ...]
     case: NDArray[np.intp]
+    kinds: tuple[Case, ...]  # one case of every machine
+    kind: NDArray[np.intp]
     work: Shape
     degrees: Degrees
 
@@ -218,7 +220,15 @@ def batch(cases: Sequence[Case]) -> Batch:
             for field in fields(Degrees)
         }
     )
-    return Batch(tuple(cases), index, take(stacked([one.work for one in cases]), index), split)
+    first: dict[tuple[Hardware, str, bool, bool, bool, bool, bool], int] = {}
+    kind = np.array([first.setdefault(software(one), len(first)) for one in cases], dtype=np.intp)
+    kinds = tuple(cases[int(np.argmax(kind == number))] for number in range(len(first)))
+    return Batch(tuple(cases), index, kinds, kind, take(stacked([one.work for one in cases]), index), split)
+
+
+def software(one: Case) -> tuple[Hardware, str, bool, bool, bool, bool, bool]:
+    """What a case's machine letters follow from, beside the constants."""
+    return one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless
 
 
 def stacked(letters: Sequence[Any]) -> Any:
@@ -229,23 +239,16 @@ def stacked(letters: Sequence[Any]) -> Any:
     )
 
 
-def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
-    """The machine letters of several cases as arrays."""
-    made: dict[tuple[Hardware, str, bool, bool, bool, bool, bool], Machine] = {}
-    for one in cases:
-        key = (one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless)
-        if key not in made:
-            made[key] = machine(one.hardware, one.precision, constants, *key[2:])
-    keys = [
-        (one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless) for one in cases
-    ]
-    result: Machine = stacked([made[key] for key in keys])
+def machines(batch: Batch, constants: Efficiency) -> Machine:
+    """The machine letters of a batch's cases as arrays."""
+    made = [machine(one.hardware, one.precision, constants, *software(one)[2:]) for one in batch.kinds]
+    result: Machine = take(stacked(made), batch.kind)
     return result
 
 
 def chosen(batch: Batch, constants: Efficiency) -> tuple[NDArray[np.intp], Array, Array]:
     """For every case the row of its fastest layout that fits (else of least memory), its seconds, and its bytes."""
-    letters = take(machines(batch.cases, constants), batch.case)
+    letters = take(machines(batch, constants), batch.case)
     memory = np.asarray(memory_use(batch.work, batch.degrees, letters).total)
     step = np.asarray(step_time(batch.work, batch.degrees, letters).total)
     key = np.where(memory <= letters.memory, step, 1e12 * memory)
