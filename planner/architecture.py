@@ -17,6 +17,7 @@ from planner.read import Document, Invalid, read
 
 DIRECTORY = Path(__file__).parent / "architectures"
 _PATH_ENDINGS = (".yaml", ".yml", ".json")
+_OF_HUGGING_FACE = {"model_type", "text_config", "architectures"}  # keys that tell a config.json from our own fields
 
 
 def model_names() -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def read_model(path: Path) -> ModelSpec:
     """The model spec in a YAML file of `planner/architectures`' shape or a Hugging Face `config.json`."""
     document = read(path)
     try:
-        if isinstance(document.data, dict) and "model_type" in document.data:
+        if isinstance(document.data, dict) and not _OF_HUGGING_FACE.isdisjoint(document.data):
             return from_hugging_face(document.data, path.resolve().parent.name)
         return from_fields(document.data, path.stem)
     except Invalid as error:
