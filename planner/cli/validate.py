@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hardware_catalog.errors import InputError, Problem, nearest
-from planner.cli.inputs import AsJson, CatalogPath
+from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, read_constants
 
 if TYPE_CHECKING:
     from planner.validation import Validation
@@ -26,6 +26,7 @@ def validate(
         typer.Argument(metavar="[RUNS.csv]", help="Runs with the columns of runs.csv; the bundled ones when left out."),
     ] = None,
     catalog: CatalogPath = None,
+    efficiency: EfficiencyPath = None,
     systems: Annotated[
         bool, typer.Option("--systems", help="Plan the published systems of a directory instead (./examples if none).")
     ] = False,
@@ -56,7 +57,8 @@ def validate(
     from planner.validation import validate as validation_of
 
     file = runs or bundled_runs()
-    found = validation_of(file, load(catalog))
+    data = load(catalog)
+    found = validation_of(file, data, read_constants(efficiency, data))
     if chart is not None:
         _write_chart(found, chart)
     if html is not None:

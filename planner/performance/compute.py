@@ -172,9 +172,7 @@ def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
     linear = linear_time(shape, degrees, machine)
     experts = experts_time(shape, degrees, machine)
     attention, attention_backward = attention_time(shape, degrees, machine)
-    elementwise = (
-        elementwise_bytes(shape, degrees, machine) + routing_bytes(shape, degrees, machine)
-    ) / machine.E
+    elementwise = (elementwise_bytes(shape, degrees, machine) + routing_bytes(shape, degrees, machine)) / machine.E
     launch = machine.launch + shape.L_m / shape.L * machine.expert_launch
     idle = np.maximum(launch - linear - experts - attention - elementwise, 0.0)
     linear_backward = (2.0 - shape.lora) * machine.backward * linear
