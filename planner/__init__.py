@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "read": ("planner.workload", "read_workload"),
     "estimate": ("planner.performance.estimate", "estimate"),
-    "search": ("planner.performance.search", "layouts"),
+    "search": ("planner.layout_search", "search"),
     "options": ("planner.options", "options"),
     "solve": ("planner.planning", "plan"),
     "verify": ("planner.optimizer.verify", "verify"),

@@ -46,7 +46,9 @@ class Validation:
             **{f"by_{name}": by(self.rows, name) for name in GROUPINGS},
             "memory": memory_summary(self.rows),
             "order": order_summary(self.rows),
-            "worst": [{"id": row.id, "error": row.error, "why": why(row, self.rows)} for row in worst(self.rows, WORST)],
+            "worst": [
+                {"id": row.id, "error": row.error, "why": why(row, self.rows)} for row in worst(self.rows, WORST)
+            ],
         }
 
 
@@ -73,7 +75,7 @@ def predicted(cases: Sequence[Case], constants: Efficiency) -> list[Row]:
         return []
     everything = batch(cases)
     at, seconds, memory = chosen(everything, constants)
-    letters = machines(cases, constants)
+    letters = machines(everything, constants)
     work, split = take(everything.work, at), take(everything.degrees, at)
     time = step_time(work, split, letters)
     parts = {part.name: np.broadcast_to(getattr(time, part.name), seconds.shape) for part in fields(time)}
@@ -143,7 +145,7 @@ def row(
 
 def slowest_open(everything: Batch, constants: Efficiency) -> Array:
     """For every case the seconds of the slowest of its layouts that fit; 0 where none does."""
-    letters = take(machines(everything.cases, constants), everything.case)
+    letters = take(machines(everything, constants), everything.case)
     fits = np.asarray(memory_use(everything.work, everything.degrees, letters).total) <= letters.memory
     step = np.asarray(step_time(everything.work, everything.degrees, letters).total)
     slowest = np.zeros(len(everything.cases))

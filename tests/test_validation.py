@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from planner.calibration import fit, free_constants, step_errors
 from planner.errors import InputError
 from planner.performance.cases import Case, case
 from planner.performance.efficiency import MEANING, directory, efficiency, read_efficiency
+from planner.performance.layout import Layout
 from planner.performance.published import (
     fused_attention,
     model_spec,
@@ -23,6 +25,10 @@ from planner.performance.published import (
     unmodelled,
 )
 from planner.validation import bundled_runs, validate
+from planner.validation_groups import GROUPINGS
+from planner.validation_order import ranks, spearman
+from planner.validation_reasons import why
+from planner.validation_rows import SCALES, parallelism, publication, scale, stated_memory_gib
 
 COLUMNS = """
 id model arch params_total_b params_active_b layers hidden ffn_hidden heads kv_heads vocab experts experts_active
@@ -178,3 +184,150 @@ def test_mixture_rows_keep_their_reason() -> None:
         run.id: unmodelled(run, load().accelerators) for run in read_runs(bundled_runs()) if run.words["arch"] == "moe"
     }
     assert set(reasons.values()) == {"mixture of experts: not modelled yet"}
+
+
+def test_every_grouping_covers_every_row_once() -> None:
+    found = validate(bundled_runs(), load())
+    document = found.as_json()
+    json.dumps(document, allow_nan=False)
+    for name in GROUPINGS:
+        groups = document[f"by_{name}"]
+        assert sum(numbers["n"] for numbers in groups.values()) == len(found.rows), name
+    assert [name for name in SCALES if name in document["by_scale"]] == list(document["by_scale"])
+
+
+@pytest.mark.parametrize(("accelerators", "label"), [
+    (1, "1-8"), (8, "1-8"), (9, "9-64"), (64, "9-64"), (65, "65-512"), (512, "65-512"), (513, "513-4096"),
+    (4096, "513-4096"), (4097, "> 4096"),
+])  # fmt: skip
+def test_scales_meet_without_gap(accelerators: int, label: str) -> None:
+    assert scale(accelerators) == label
+
+
+@pytest.mark.parametrize(("degrees", "label"), [
+    ({}, "DP only"), ({"tp": 8}, "TP"), ({"pp": 2}, "PP"), ({"tp": 8, "pp": 2}, "TP + PP"),
+    ({"zero": 3, "tp": 2}, "FSDP / ZeRO-3"), ({"zero": 3, "cp": 2}, "with CP"), ({"cp": 2, "ep": 8}, "with EP"),
+])  # fmt: skip
+def test_a_layout_is_known_by_its_rarest_degree(degrees: dict[str, int], label: str) -> None:
+    assert parallelism(Layout(**degrees).as_dict()) == label
+
+
+@pytest.mark.parametrize(("notes", "gib"), [
+    ("8 x HDR; peak_mem_gb=29; before the fix", 29e9 / 2**30),
+    ("peak_mem_gib=40.5", 40.5),
+    ("peak memory unknown", None),
+])  # fmt: skip
+def test_memory_is_read_from_the_notes(notes: str, gib: float | None) -> None:
+    assert stated_memory_gib(notes) == (pytest.approx(gib) if gib else None)
+
+
+def test_rows_carry_what_explains_them(tmp_path: Path) -> None:
+    change = {"notes": "peak_mem_gib=60", "source": "arXiv:2407.21783", "recompute": "selective", "vp": "5"}
+    (row,) = validate(runs_file(tmp_path, change), load()).rows
+    assert (row.source, row.reference, row.architecture, row.measured_memory_gib) == (
+        "lab", "arXiv:2407.21783", "dense", 60.0,
+    )  # fmt: skip
+    assert sum(row.breakdown_s.values()) == pytest.approx(row.predicted_step_s)
+    # 70.55 billion parameters; MFU is inversely proportional to the step time
+    assert row.parameters == pytest.approx(70.55e9, rel=1e-3)
+    assert row.measured_mfu * row.measured_step_s == pytest.approx(row.predicted_mfu * row.predicted_step_s)
+
+
+def test_ids_without_numbers_are_grouped_by_their_source() -> None:
+    assert publication("sc21-004", "arXiv:2104.04473") == "sc21"
+    assert publication("megatron", "arXiv:2104.04473") == "arXiv:2104.04473"
+    assert publication("megatron", "") == "not named"
+
+
+def test_what_a_row_leaves_open_spans_from_the_prediction_upwards(tmp_path: Path) -> None:
+    files = (runs_file(tmp_path, {}), {"zero_or_fsdp": "zero1", "recompute": "full"})
+    (open_row,) = validate(files[0], load()).rows
+    (closed_row,) = validate(runs_file(tmp_path, files[1]), load()).rows
+    assert open_row.slowest_step_s > open_row.predicted_step_s
+    assert closed_row.slowest_step_s == closed_row.predicted_step_s
+
+
+def test_ranks_share_ties_and_correlate() -> None:
+    assert ranks([30, 10, 20, 20]).tolist() == [4.0, 1.0, 2.5, 2.5]
+    assert spearman([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1.0)
+    assert spearman([1, 2, 3, 4], [8, 6, 4, 2]) == pytest.approx(-1.0)
+    # ranks 1 2 3 4 5 and 1 3 2 4 5: 1 - 6 (1 + 1) / (5 * 24) = 0.9
+    assert spearman([1, 2, 3, 4, 5], [1, 3, 2, 4, 5]) == pytest.approx(0.9)
+    assert spearman([1, 1, 1], [1, 2, 3]) is None
+
+
+def ordered(tmp_path: Path, seconds: list[float]) -> dict[str, Any]:
+    """The order of runs of five layouts with the measured step times given, fastest predicted first."""
+    tensors = [{"tp": str(t), "pp": str(p)} for t, p in ((8, 1), (4, 2), (8, 2), (4, 4), (8, 4))]
+    common = {"vp": "1", "dp": "", "cp": "1", "zero_or_fsdp": "zero1", "recompute": "full"}
+    rows = validate(runs_file(tmp_path, *(common | degrees for degrees in tensors)), load()).rows
+    by_prediction = sorted(range(5), key=lambda i: rows[i].predicted_step_s)
+    changes = [
+        common | tensors[i] | {"id": f"lab-{i}", "step_time_s": str(second)}
+        for i, second in zip(by_prediction, seconds, strict=True)
+    ]
+    order: dict[str, Any] = validate(runs_file(tmp_path, *changes), load()).as_json()["order"]
+    return order
+
+
+def test_order_says_how_far_the_predicted_best_is_from_the_best(tmp_path: Path) -> None:
+    order = ordered(tmp_path, [12.0, 10.0, 14.0, 16.0, 18.0])
+    (group,) = order["groups"]
+    assert (group["n"], group["source"], group["model"]) == (5, "lab", "Llama-3.1-70B")
+    # measured ranks 2 1 3 4 5 in the order predicted: 1 - 6 (1 + 1) / (5 * 24) = 0.9; 12 / 10 - 1; 18 / 10 - 1
+    assert group["spearman"] == pytest.approx(0.9)
+    assert group["regret"] == pytest.approx(0.2)
+    assert group["spread"] == pytest.approx(0.8)
+    assert order["worst_regret"] == pytest.approx(0.2)
+
+
+def test_a_right_order_has_no_regret(tmp_path: Path) -> None:
+    (group,) = ordered(tmp_path, [10.0, 12.0, 14.0, 16.0, 18.0])["groups"]
+    assert (group["spearman"], group["regret"]) == (pytest.approx(1.0), 0.0)
+
+
+def test_runs_that_differ_in_more_than_layout_are_not_ordered(tmp_path: Path) -> None:
+    batches = [{"global_batch_sequences": str(128 * n), "tp": "4", "pp": "4"} for n in (1, 2, 3, 4, 5)]
+    order = validate(runs_file(tmp_path, *batches), load()).as_json()["order"]
+    assert (order["n"], order["median_spearman"], order["worst_regret"]) == (0, None, None)
+
+
+def reasons(tmp_path: Path, *changes: dict[str, str]) -> str:
+    """What is said of the first of some runs."""
+    rows = validate(runs_file(tmp_path, *changes), load()).rows
+    return " ".join(why(rows[0], rows))
+
+
+def test_a_bias_of_the_whole_source_is_named(tmp_path: Path) -> None:
+    slow = [{"id": f"lab-{n}", "step_time_s": str(seconds)} for n, seconds in enumerate((40, 38, 39, 41))]
+    said = reasons(tmp_path, *slow)
+    assert "It is not alone: all 3 other runs of source lab" in said
+    assert "are predicted faster than measured too" in said
+    assert "Most alike: lab-1" in said
+
+
+def test_a_row_whose_source_is_predicted_well_stands_apart(tmp_path: Path) -> None:
+    rows = [{"id": f"lab-{n}", "step_time_s": str(seconds)} for n, seconds in enumerate((40, 14.5, 14.7, 14.6))]
+    said = reasons(tmp_path, *rows)
+    assert "The 3 other runs of source lab" in said
+    assert "not alone" not in said
+
+
+def test_doubts_in_the_notes_are_quoted_and_plain_notes_are_not(tmp_path: Path) -> None:
+    said = reasons(tmp_path, {"notes": "64 GPUs; congested network, LOW TRUST; peak_mem_gb=50"})
+    assert 'Its notes say: "congested network, LOW TRUST".' in said
+    assert "notes" not in reasons(tmp_path, {"notes": "64 GPUs; measured over 100 steps"})
+
+
+def test_a_step_predicted_too_slow_names_the_part_that_makes_it_so(tmp_path: Path) -> None:
+    said = reasons(tmp_path, {"step_time_s": "5"})
+    assert "Of the predicted step matmul" in said
+    assert "No run of the file is like it." in said
+
+
+def test_the_worst_rows_come_first_and_are_explained() -> None:
+    document = validate(bundled_runs(), load()).as_json()
+    errors = [abs(row["error"]) for row in document["worst"]]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] == max(abs(row["error"]) for row in document["rows"])
+    assert all(row["why"] for row in document["worst"])

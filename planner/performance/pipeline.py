@@ -10,12 +10,13 @@ from planner.performance.parameters import Number, layers_per_stage
 def slowest_stage(L: Number, p: Number, v: Number, T_layer: Number, T_last: Number) -> Number:
     """Seconds one micro-batch spends in the slowest stage; the last stage also computes the loss (T_last).
 
-    The bounds of a stage are whole layers; where the layers are spread evenly the last stage is the slowest, otherwise
-    embedding and loss take the place of one layer each (see `layers_per_stage`).
+    The bounds of a stage are whole layers. Where the layers are spread evenly the last stage is the slowest; where they
+    would be with one more at either end, embedding and loss take the place of one layer each (see `layers_per_stage`);
+    otherwise the others are full and the last stage has what is left (Megatron Core `--pipeline-model-parallel-layout`).
     """
     ell = layers_per_stage(L, p, v)
     rest = np.maximum(L - (p - 1.0) * ell, 0.0)
-    uneven_last = np.where(p > 2, np.maximum((L - (p - 2.0) * ell) / 2.0, 0.0), rest)
+    uneven_last = np.where((np.mod(L + 2.0, p * v) == 0) & (p > 2), ell - 1.0, rest)
     last = np.where(np.mod(L, p * v) == 0, L / p, np.where(p > 1, uneven_last, L))
     return np.maximum(ell * T_layer, last * T_layer + T_last)
 
