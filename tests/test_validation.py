@@ -14,15 +14,15 @@ from hardware_catalog.catalog import load
 from planner.calibration import fit, free_constants, step_errors
 from planner.errors import InputError
 from planner.performance.cases import Case, case
-from planner.performance.efficiency import MEANING, directory, efficiency, read_efficiency
+from planner.performance.efficiency import MEANING, RESIDUALS, directory, efficiency, read_efficiency
 from planner.performance.layout import Layout
 from planner.performance.published import (
     fused_attention,
+    fused_routing,
     model_spec,
     network_gbps_per_node,
     read_runs,
     sharding,
-    unmodelled,
 )
 from planner.validation import bundled_runs, validate
 from planner.validation_groups import GROUPINGS
@@ -69,8 +69,11 @@ def test_a_known_run_is_predicted_and_says_what_was_assumed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("change", "reason"), [
-    ({"arch": "moe"}, "mixture of experts: not modelled yet"),
-    ({"layers": ""}, "layer shape not published: layers"),
+    ({"arch": "moe"}, "layer shape not published: experts, experts_active"),
+    ({"arch": "moe", "model": "Unheard-of-MoE", "experts": "60", "experts_active": "4", "ep": "7"},
+     "ep = 7 does not divide the 16 accelerators of a stage"),
+    ({"arch": "ssm"}, "architecture 'ssm' not modelled"),
+    ({"layers": "", "model": "Unheard-of-70B"}, "layer shape not published: layers"),
     ({"step_time_s": ""}, "no step time or tokens/s published"),
     ({"accelerator": "abacus"}, "accelerator 'abacus' is not in the catalog"),
     ({"seq_len": ""}, "not published: seq_len"),
@@ -164,7 +167,7 @@ def test_a_fit_recovers_a_slower_machine(tmp_path: Path) -> None:
 
 def test_every_constant_has_a_meaning_a_unit_and_a_source() -> None:
     for folder in (directory(), directory() / "priors"):
-        for file in folder.glob("*.csv"):
+        for file in (file for file in folder.glob("*.csv") if file.name != RESIDUALS):
             for row in csv.DictReader(file.read_text().splitlines()):
                 assert row["source"], (file.name, row)
                 assert row["unit"] == MEANING[row["constant"]][0]
@@ -179,11 +182,44 @@ def test_an_unknown_constant_is_refused_with_the_nearest(tmp_path: Path) -> None
         read_efficiency(tmp_path)
 
 
-def test_mixture_rows_keep_their_reason() -> None:
-    reasons = {
-        run.id: unmodelled(run, load().accelerators) for run in read_runs(bundled_runs()) if run.words["arch"] == "moe"
-    }
-    assert set(reasons.values()) == {"mixture of experts: not modelled yet"}
+def test_a_row_without_its_shape_takes_that_of_the_architecture_it_names(tmp_path: Path) -> None:
+    known, named = validate(
+        runs_file(tmp_path, {}, {"id": "lab-002", "layers": "", "heads": "", "kv_heads": ""}), load()
+    ).rows
+    assert named.predicted_step_s == pytest.approx(known.predicted_step_s, rel=0.01)
+
+
+def test_mixture_rows_are_the_bundled_architectures_where_those_have_what_no_column_says() -> None:
+    rows = {run.id: run for run in read_runs(bundled_runs())}
+    deepseek = model_spec(rows["mbridge-001"])
+    assert (deepseek.latent_rank, deepseek.shared_ffn_size, deepseek.dense_layers) == (512, 2048, 3)
+    assert deepseek.mtp_layers == 1
+    assert model_spec(rows["mbridge-083"]).mtp_layers == 0  # "w/o MTP" in its notes
+
+
+def test_an_unknown_mixture_is_built_from_its_columns(tmp_path: Path) -> None:
+    # Qwen3-30B-A3B under another name and with another head count: 48 layers of 128 experts, 30.5B of which 3.3B active
+    file = runs_file(
+        tmp_path,
+        {
+            "model": "Mystery-30B", "arch": "moe", "params_total_b": "30.5", "params_active_b": "3.3", "layers": "48",
+            "hidden": "2048", "ffn_hidden": "768", "heads": "16", "kv_heads": "4", "vocab": "151936", "experts": "128",
+            "experts_active": "8", "tp": "1", "pp": "1", "vp": "", "dp": "64", "cp": "1", "ep": "8", "step_time_s": "5",
+        },
+    )  # fmt: skip
+    spec = model_spec(read_runs(file)[0])
+    assert spec.experts == 128
+    assert spec.parameters == pytest.approx(30.5e9, rel=0.02)
+    assert spec.active_parameters == pytest.approx(3.3e9, rel=0.05)
+    (row,) = validate(file, load()).rows
+    assert row.layout["ep"] == 8
+
+
+def test_the_year_of_the_software_is_read_from_releases_and_dates() -> None:
+    rows = {run.id: run for run in read_runs(bundled_runs())}
+    assert fused_routing(rows["mbridge-001"])  # container 26.08
+    assert not fused_routing(rows["mbridge-111"])  # container 25.09
+    assert not fused_routing(rows["dgxc-131"])  # v25.05.05
 
 
 def test_every_grouping_covers_every_row_once() -> None:

@@ -16,7 +16,7 @@ from planner.performance.efficiency import Efficiency
 from planner.performance.hardware import Hardware, Machine, machine, of_accelerator, per_core
 from planner.performance.layout import RECOMPUTE, Degrees
 from planner.performance.memory import memory_use
-from planner.performance.parameters import Shape, shape
+from planner.performance.parameters import Shape, shape, shared_out
 from planner.performance.published import (
     PRECISION,
     Run,
@@ -147,7 +147,7 @@ def known_layouts(
     wave = interleaved(run)
     chunks = [given["vp"] or 1]
     if p > 1 and not given["vp"] and wave is not False and (wave or fused):
-        chunks = [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] or [1]
+        chunks = [v for v in range(1, layers // p + 1) if shared_out(layers, p, v)] or [1]
         notes = (*notes, "pipeline chunks unknown: the best that fits")
     rows = np.array(list(product(batches, chunks, groups)), dtype=float)
     b, v, e = rows.T

@@ -10,6 +10,7 @@ from planner.errors import InputError, Problem, nearest
 from planner.model_spec import ModelSpec
 from planner.performance.hardware import Hardware
 from planner.performance.layout import RECOMPUTE, Layout
+from planner.performance.parameters import shared_out
 from planner.performance.search import Fixed, Table
 
 LETTERS = {"tp": "t", "pp": "p", "vp": "v", "cp": "c", "ep": "e", "micro_batch": "b", "zero": "z"}
@@ -106,11 +107,11 @@ def _pipeline(model: ModelSpec, fixed: Fixed) -> list[Problem]:
         return [Problem(f"{p} stages for {model.layers} layers, {p - model.layers} too many", field="pp")]
     if v > 1 and p == 1:
         return [Problem("interleaving needs a pipeline: give --pp above 1", field="vp")]
-    if v > 1 and model.layers % (p * v) and (model.layers + 2) % (p * v):
-        message = (
-            f"pp * vp = {p * v} does not divide the layers ({model.layers}), nor with the tables ({model.layers + 2})"
-        )
-        return [Problem(message, field="vp")]
+    if v > 1 and not shared_out(model.layers, p, v):
+        message = f"pp * vp = {p * v} does not divide the layers ({model.layers}), nor with the tables"
+        return [
+            Problem(f"{message} ({model.layers + 2}), and leaves more than a tenth of the places empty", field="vp")
+        ]
     return []
 
 

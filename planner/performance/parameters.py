@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from planner.model_spec import ModelSpec
 
 Number: TypeAlias = float | NDArray[np.float64]
+LEAST_FILLED = 0.9  # of a pipeline's places for layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,16 @@ def layers_per_stage(L: Number, p: Number, v: Number) -> Number:
     """
     even = np.mod(L, p * v) == 0
     return np.where(even, L / p, np.minimum(v * np.ceil((L + 2.0) / (p * v)), L))
+
+
+def shared_out(layers: int, p: int, v: int) -> bool:
+    """Whether p stages of v chunks share the layers evenly, alone or with embedding and loss, or to within a tenth.
+
+    DeepSeek-V3's 61 layers run on 4 stages of 4 chunks in NVIDIA's recipes (Megatron Core `--pipeline-model-parallel-
+    layout`); fuller stages than that make the others wait.
+    """
+    places = p * float(layers_per_stage(layers, p, v))
+    return (layers + 2) % (p * v) == 0 or layers >= LEAST_FILLED * places
 
 
 def stage_parameters(shape: Shape, t: Number, p: Number, v: Number) -> Number:

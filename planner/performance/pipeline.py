@@ -11,8 +11,8 @@ def slowest_stage(L: Number, p: Number, v: Number, T_layer: Number, T_last: Numb
     """Seconds one micro-batch spends in the slowest stage; the last stage also computes the loss (T_last).
 
     The bounds of a stage are whole layers. Where the layers are spread evenly the last stage is the slowest; where they
-    would be with one more at either end, embedding and loss take the place of one layer each (see `layers_per_stage`);
-    otherwise the others are full and the last stage has what is left (Megatron Core `--pipeline-model-parallel-layout`).
+    would be with one more at either end, embedding and loss take the place of one layer each (`layers_per_stage`);
+    otherwise the last stage has what the others leave (Megatron Core `--pipeline-model-parallel-layout`).
     """
     ell = layers_per_stage(L, p, v)
     rest = np.maximum(L - (p - 1.0) * ell, 0.0)

@@ -184,7 +184,7 @@ def bundled_spec(run: Run) -> ModelSpec | None:
     """
     moe = run.words["arch"] == "moe"
     name = _plain(run.words["model"].partition("(")[0])
-    known = [model(one) for one in model_names() if _plain(one) == name]
+    known = [spec for one in model_names() if _plain(one) == name and bool((spec := model(one)).experts) == moe]
     if moe and not known and all(name in run.numbers for name in ("layers", "hidden", "heads", "experts")):
         known = [spec for one in model_names() if (spec := model(one)).experts]
     columns = {"layers": "layers", "hidden": "hidden_size", "heads": "heads", "vocab": "vocabulary"}

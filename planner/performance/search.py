@@ -16,7 +16,7 @@ from planner.performance.efficiency import Efficiency
 from planner.performance.hardware import Hardware, Machine, machine
 from planner.performance.layout import RECOMPUTE, Degrees, Layout
 from planner.performance.memory import memory_use
-from planner.performance.parameters import Shape, shape
+from planner.performance.parameters import Shape, shape, shared_out
 from planner.performance.step_time import step_time
 
 Array = NDArray[np.float64]
@@ -104,9 +104,7 @@ def grid(
     groups = (fixed.ep,) if fixed.ep else [e for e in spread if e <= LARGEST_EXPERT_GROUP] or [1]
     stages = []
     for p in (fixed.pp,) if fixed.pp else range(1, min(layers, LARGEST_PIPELINE if pipelined else 1) + 1):
-        chunks = (
-            [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] if p > 1 else [1]
-        )
+        chunks = [v for v in range(1, layers // p + 1) if shared_out(layers, p, v)] if p > 1 else [1]
         if fixed.pp and not chunks:
             chunks = [1]
         if fixed.vp:
