@@ -75,6 +75,7 @@ class Machine:
     E: Number
     bytes_operand: Number  # bytes of one operand of a linear layer
     cast: Number  # 1 when operands are quantised from 16 bits
+    scaled: Number  # 1 when the loss is scaled (fp16)
     x1: Number
     x2: Number
     x3: Number
@@ -220,6 +221,7 @@ def machine(
         E=hardware.memory_bandwidth * one("memory"),
         bytes_operand=bits / 8.0,
         cast=float(bits < 16),
+        scaled=float(precision == "fp16"),
         x1=hardware.scale_up * one("scale_up"),
         x2=one("host_link") * one("scale_up"),
         x3=hardware.scale_out * one("scale_out"),

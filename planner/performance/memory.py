@@ -56,11 +56,26 @@ def checkpoint(shape: Shape, degrees: Degrees) -> Number:
     return 2.0 * tokens(shape, degrees) * shape.h / np.where(degrees.sp > 0, degrees.t, 1.0)
 
 
+def gradient_bytes(degrees: Degrees, machine: Machine) -> Number:
+    """Bytes of gradients per weight before sharding.
+
+    Below ZeRO stage 2 they are summed over micro-batches in 32 bits (Megatron's `accumulate-allreduce-grads-in-fp32`,
+    which bf16 switches on), in software from before 2023 beside 16-bit ones (DeepSpeed's bf16 optimizer, as BLOOM used
+    it). Loss scaling (fp16) and 8-bit recipes (NVIDIA's set `grad_reduce_in_fp32` false) keep 2 bytes. From stage 2 on
+    they are sharded as they arise, 2 bytes: ZeRO (arXiv:1910.02054), section 3.1; FSDP's 4 are those 2 and the 2 that
+    its 32-bit weights save in the optimizer.
+    """
+    summed = np.where(machine.fused > 0, 4.0, 6.0)
+    half = (degrees.z >= 2) | (machine.scaled > 0) | (machine.bytes_operand < 2.0)
+    return np.where(machine.bytes_operand > 2.0, 4.0, np.where(half, 2.0, summed))
+
+
 def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     """Memory of the fullest accelerator.
 
-    Weights 2 bytes, gradients 2 (4 in software from before FlashAttention), Adam in 32 bits 12 (weight and two
-    moments), each divided by the shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. FSDP
+    Weights 2 bytes, gradients as in `gradient_bytes`, Adam in 32 bits 12 (weight and two moments), each divided by the
+    shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. Training in 32 bits needs no second
+    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). FSDP
     also holds two whole layers while it gathers them. Logits are kept in 32 bits with a 16-bit gradient (Korthikanti
     et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may
     be kept in 8 bits under 8-bit training.
@@ -82,8 +97,8 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     first_only = np.where(degrees.p > 1, np.maximum(logits - (activations - ell * kept), 0.0), logits)
     return MemoryUse(
         weights=w * Psi / z3,
-        gradients=trained * np.where(machine.fused > 0, 2.0, 4.0) * Psi / z2,
-        optimizer=trained * 12.0 * Psi / z1,
+        gradients=trained * gradient_bytes(degrees, machine) * Psi / z2,
+        optimizer=trained * (np.where(machine.bytes_operand > 2.0, 8.0, 12.0) + 4.0 * machine.scaled) * Psi / z1,
         activations=activations,
         logits=first_only,
         buffers=np.where(degrees.z >= 3, 2.0 * w * shape.N_layer / degrees.t, 0.0) + 4.0 * n * shape.h,
