@@ -38,17 +38,24 @@ def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     all of it divided by t with sequence parallelism, for GELU, as many key/value heads as heads, dropout and scores
     kept. FlashAttention keeps no scores, recent models no dropout; a gated block keeps 6 f for 4 f. Selective
     recomputation drops the scores, or where there are none the outputs of norms and activation (Megatron Core
-    `--recompute-modules layernorm mlp_act`).
+    `--recompute-modules layernorm mlp_act`). FlashAttention takes 16 bits only: in 32 bits the probabilities are kept.
+
+    8-bit recipes (Transformer Engine) keep the inputs of linear layers in 8 bits and all else in 16, so the attention
+    output twice. Under frozen weights those inputs are not needed; low-rank adapters beside QKV and output projection
+    (arXiv:2106.09685) keep theirs after dropout, and its mask: 3 bytes a value.
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
-    outside = 8.0 * shape.h + np.where(machine.fused > 0, 0.0, 2.0 * shape.h)
-    qkv = 2.0 * (shape.a / t + 2.0 * np.maximum(shape.k / t, 1.0)) * shape.d
-    inside = (2.0 * shape.a * shape.d + 2.0 * shape.g * shape.f) / t
-    scores = np.where((machine.fused > 0) | (degrees.selective > 0), 0.0, 5.0 * shape.a * shape.s / t)
-    saved = np.where((machine.fused > 0) & (degrees.selective > 0), 4.0 * shape.h / split + 2.0 * shape.f / t, 0.0)
-    size = np.maximum(machine.bytes_operand, 2.0) / 2.0
-    return size * n * (outside / split + qkv + inside + scores - saved)
+    w = np.maximum(machine.bytes_operand, 2.0)
+    x = (1.0 - shape.lora) * np.where(machine.cast > 0, machine.bytes_operand, w)  # an input of a linear layer
+    adapters = 3.0 * shape.lora * (shape.h / split + shape.a * shape.d / t)
+    outside = (2.0 * w + 2.0 * x) * shape.h + np.where(machine.fused > 0, 0.0, 2.0 * shape.h)
+    qkv = w * (shape.a / t + 2.0 * np.maximum(shape.k / t, 1.0)) * shape.d
+    inside = ((w + machine.cast * x) * shape.a * shape.d + (w * (shape.g - 1.0) + x) * shape.f) / t
+    probabilities = np.where(machine.fused > 0, np.where(machine.bytes_operand > 2.0, w, 0.0), 2.0 * w + 1.0)
+    scores = np.where(degrees.selective > 0, 0.0, probabilities * shape.a * shape.s / t)
+    saved = np.where((machine.fused > 0) & (degrees.selective > 0), x * (2.0 * shape.h / split + shape.f / t), 0.0)
+    return n * (outside / split + qkv + inside + adapters + scores - saved)
 
 
 def checkpoint(shape: Shape, degrees: Degrees) -> Number:
