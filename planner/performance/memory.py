@@ -10,7 +10,7 @@ from planner.performance.compute import tokens
 from planner.performance.hardware import Machine
 from planner.performance.layout import Degrees
 from planner.performance.parameters import Number, Shape, layers_per_stage, stage_parameters
-from planner.performance.pipeline import in_flight
+from planner.performance.pipeline import kept_layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,15 @@ def checkpoint(shape: Shape, degrees: Degrees) -> Number:
     return 2.0 * tokens(shape, degrees) * shape.h / np.where(degrees.sp > 0, degrees.t, 1.0)
 
 
+def held_parameters(shape: Shape, degrees: Degrees) -> Number:
+    """Parameters on one accelerator of the fullest stage: where the embedding takes a layer's place, not both."""
+    p, t = degrees.p, degrees.t
+    both = stage_parameters(shape, t, p, degrees.v)
+    layers = layers_per_stage(shape.L, p, degrees.v) * shape.N_layer / t
+    uneven = (p > 1) & (np.mod(shape.L, p * degrees.v) != 0)
+    return np.where(uneven, np.maximum(both - shape.N_layer / t, layers), both)
+
+
 def gradient_bytes(degrees: Degrees, machine: Machine) -> Number:
     """Bytes of gradients per weight before sharding.
 
@@ -87,7 +96,7 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may
     be kept in 8 bits under 8-bit training.
     """
-    Psi = stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    Psi = held_parameters(shape, degrees)
     trained = 1.0 - shape.lora
     w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(
         machine.bytes_operand > 2.0, 2.0, 1.0
@@ -99,7 +108,7 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     kept = np.where(degrees.full > 0, checkpoint(shape, degrees), whole)
     working = np.where(degrees.full > 0, whole, 0.0)
     n = tokens(shape, degrees)
-    activations = in_flight(degrees.p, degrees.v, m) * ell * kept + working
+    activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working
     logits = 6.0 * n * shape.V / degrees.t
     first_only = np.where(degrees.p > 1, np.maximum(logits - (activations - ell * kept), 0.0), logits)
     return MemoryUse(

@@ -9,14 +9,16 @@ from planner.architecture import model
 from planner.model_spec import ModelSpec
 from planner.performance.hardware import GIB, Hardware, Machine, hardware_of_accelerator, machine
 from planner.performance.layout import Layout, degrees
-from planner.performance.memory import layer_activations, memory_use
+from planner.performance.memory import held_parameters, layer_activations, memory_use
 from planner.performance.parameters import shape
+from planner.performance.pipeline import kept_layers
 
 GPT_7B = ModelSpec(
     "7.5b", layers=36, hidden_size=4096, ffn_size=16384, heads=32, kv_heads=32, vocabulary=51200, gated_mlp=False
 )
 LLAMA_8B = model("llama-3-8b")
 LLAMA_2_70B = model("llama-2-70b")
+LLAMA_405B = model("llama-3.1-405b")
 
 
 @pytest.fixture
@@ -83,3 +85,38 @@ def test_training_in_32_bits_keeps_the_attention_probabilities(h100: Hardware) -
     # FlashAttention takes 16 bits only. 7.5B, s = 2048, bytes a token: twice the 32 h of 16 bits, and 4 a s
     kept = layer_activations(shape(GPT_7B, 2048, 64), degrees(Layout(dp=64)), machine(h100, "fp32"))
     assert kept == pytest.approx(2048 * (64 * 4096 + 4 * 32 * 2048))
+
+
+def test_an_embedding_in_place_of_a_layer_is_not_counted_on_top_of_it() -> None:
+    # Llama 3.1 405B, 126 layers on 16 stages: 7 layers and the embedding first, then 8 layers; 2.1e9 < 3.19e9 a layer
+    work = shape(LLAMA_405B, 8192, 512)
+    stage = held_parameters(work, degrees(Layout(tp=8, pp=16)))
+    assert stage == pytest.approx(8 * LLAMA_405B.layer_parameters / 8)
+    # BLOOM, 70 layers on 12 stages: 5 layers and 250,880 * 14336 = 3.6e9 of embedding outweigh 6 layers of 2.47e9
+    bloom = model("bloom-176b")
+    stage = held_parameters(shape(bloom, 2048, 2048), degrees(Layout(tp=4, pp=12)))
+    assert stage == pytest.approx((5 * bloom.layer_parameters + bloom.embedding_parameters) / 4)
+
+
+def test_stages_of_uneven_pipelines_keep_fewer_layers() -> None:
+    # 126 layers, 8 stages of 8 chunks of 2 layers: the first stage 71 chunks in flight, 15 of them of one layer, 127;
+    # the second 69 chunks of 2 layers, 138
+    assert kept_layers(126.0, 8.0, 8.0, 96.0) == pytest.approx(138)
+    # 70 layers on 12 stages, plain: 12 * 5 on the first, 11 * 6 on the second
+    assert kept_layers(70.0, 12.0, 1.0, 256.0) == 66
+    assert kept_layers(96.0, 12.0, 1.0, 256.0) == 96  # even: 12 * 8
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "layout", "gibibytes"),
+    [
+        ("h100-sxm5-80", Layout(tp=8, pp=8, vp=8, cp=2, dp=16), 52.5),
+        ("h100-sxm5-80", Layout(tp=8, pp=8, vp=8, cp=2, dp=4), 58.8),
+        ("h200-sxm-141", Layout(tp=4, pp=8, vp=8, cp=2, dp=16), 104.8),
+    ],
+)
+def test_llama_405b_takes_the_memory_that_mlperf_logs(accelerator: str, layout: Layout, gibibytes: float) -> None:
+    # MLPerf Training v5.0, max_memory_usage: allocated, so without the reserve
+    letters = machine(hardware_of_accelerator(load(), accelerator), "fp8")
+    used = memory_use(shape(LLAMA_405B, 8192, 1152), degrees(layout), letters)
+    assert (used.total - used.reserve) / GIB == pytest.approx(gibibytes, rel=0.1)
