@@ -86,15 +86,29 @@ def gradient_bytes(degrees: Degrees, machine: Machine) -> Number:
     return np.where(machine.bytes_operand > 2.0, 4.0, np.where(half, 2.0, summed))
 
 
+def layer_buffers(shape: Shape, degrees: Degrees, machine: Machine, w: Number) -> Number:
+    """Bytes that the layer being computed needs for a while, with weights of w bytes.
+
+    Of activations: the sequence gathered from the tensor-parallel ranks and its gradient (4 h), and gradients of the
+    feed-forward block (as many bytes as it keeps). Of weights: 16-bit gradients on their way to the sums (2 bytes; one
+    of each shape in Transformer Engine). FSDP gathers two layers and the output table, and reduces gradients of 4
+    bytes: Zhao et al. 2023 (arXiv:2304.11277), sections 3.2 and 3.3.
+    """
+    trained = 1.0 - shape.lora
+    block = np.maximum(machine.bytes_operand, 2.0) * shape.g * shape.f / degrees.t
+    gathered = (2.0 * w + 4.0 * trained) * shape.N_layer + w * shape.N_embedding / shape.tables
+    weights = np.where(degrees.z >= 3, gathered, 2.0 * trained * shape.N_layer) / degrees.t
+    return tokens(shape, degrees) * (4.0 * shape.h + block) + weights
+
+
 def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     """Memory of the fullest accelerator.
 
     Weights 2 bytes, gradients as in `gradient_bytes`, Adam in 32 bits 12 (weight and two moments), each divided by the
     shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. Training in 32 bits needs no second
-    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). FSDP
-    also holds two whole layers while it gathers them. Logits are kept in 32 bits with a 16-bit gradient (Korthikanti
-    et al., section 4.3, counts the 4 bytes). Frozen weights (LoRA) have neither gradients nor optimizer state and may
-    be kept in 8 bits under 8-bit training.
+    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). Logits
+    are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes). Frozen weights
+    (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
     """
     Psi = held_parameters(shape, degrees)
     trained = 1.0 - shape.lora
@@ -117,6 +131,6 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
         optimizer=trained * (np.where(machine.bytes_operand > 2.0, 8.0, 12.0) + 4.0 * machine.scaled) * Psi / z1,
         activations=activations,
         logits=first_only,
-        buffers=np.where(degrees.z >= 3, 2.0 * w * shape.N_layer / degrees.t, 0.0) + 4.0 * n * shape.h,
+        buffers=layer_buffers(shape, degrees, machine, w),
         reserve=machine.reserve + 0.0 * Psi,
     )
