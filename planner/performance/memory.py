@@ -86,19 +86,24 @@ def gradient_bytes(degrees: Degrees, machine: Machine) -> Number:
     return np.where(machine.bytes_operand > 2.0, 4.0, np.where(half, 2.0, summed))
 
 
-def layer_buffers(shape: Shape, degrees: Degrees, machine: Machine, w: Number) -> Number:
-    """Bytes that the layer being computed needs for a while, with weights of w bytes.
+def layer_buffers(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
+    """Bytes of activations that exist only while one layer is computed.
 
-    Of activations: the sequence gathered from the tensor-parallel ranks and its gradient (4 h), and gradients of the
-    feed-forward block (as many bytes as it keeps). Of weights: 16-bit gradients on their way to the sums (2 bytes; one
-    of each shape in Transformer Engine). FSDP gathers two layers and the output table, and reduces gradients of 4
-    bytes: Zhao et al. 2023 (arXiv:2304.11277), sections 3.2 and 3.3.
+    The sequence gathered from the tensor-parallel ranks and its gradient, 4 h a token, and the gradients of the
+    feed-forward block, as many bytes as it keeps.
     """
-    trained = 1.0 - shape.lora
     block = np.maximum(machine.bytes_operand, 2.0) * shape.g * shape.f / degrees.t
-    gathered = (2.0 * w + 4.0 * trained) * shape.N_layer + w * shape.N_embedding / shape.tables
-    weights = np.where(degrees.z >= 3, gathered, 2.0 * trained * shape.N_layer) / degrees.t
-    return tokens(shape, degrees) * (4.0 * shape.h + block) + weights
+    return tokens(shape, degrees) * (4.0 * shape.h + block)
+
+
+def weight_buffers(shape: Shape, degrees: Degrees, w: Number) -> Number:
+    """Bytes of weights and their gradients that exist only while one layer is computed, with weights of w bytes.
+
+    16-bit gradients on their way to the sums, 2 bytes (one of each shape in Transformer Engine). FSDP also gathers two
+    layers and the output table: Zhao et al. 2023 (arXiv:2304.11277), section 3.
+    """
+    gathered = np.where(degrees.z >= 3, w * (2.0 * shape.N_layer + shape.N_embedding / shape.tables), 0.0)
+    return (gathered + 2.0 * (1.0 - shape.lora) * shape.N_layer) / degrees.t
 
 
 def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
@@ -106,9 +111,11 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
 
     Weights 2 bytes, gradients as in `gradient_bytes`, Adam in 32 bits 12 (weight and two moments), each divided by the
     shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. Training in 32 bits needs no second
-    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). Logits
-    are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes). Frozen weights
-    (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
+    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). Frozen weights (LoRA)
+    have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
+
+    Logits are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes), on the last
+    stage and before the backward pass of the layers: what they take beyond what the fullest stage needs then counts.
     """
     Psi = held_parameters(shape, degrees)
     trained = 1.0 - shape.lora
@@ -124,13 +131,13 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     n = tokens(shape, degrees)
     activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working
     logits = 6.0 * n * shape.V / degrees.t
-    first_only = np.where(degrees.p > 1, np.maximum(logits - (activations - ell * kept), 0.0), logits)
+    moving = layer_buffers(shape, degrees, machine)
     return MemoryUse(
         weights=w * Psi / z3,
         gradients=trained * gradient_bytes(degrees, machine) * Psi / z2,
         optimizer=trained * (np.where(machine.bytes_operand > 2.0, 8.0, 12.0) + 4.0 * machine.scaled) * Psi / z1,
         activations=activations,
-        logits=first_only,
-        buffers=layer_buffers(shape, degrees, machine, w),
+        logits=np.maximum(ell * kept + logits - activations - moving, 0.0),
+        buffers=moving + weight_buffers(shape, degrees, w),
         reserve=machine.reserve + 0.0 * Psi,
     )

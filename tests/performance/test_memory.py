@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hardware_catalog.catalog import load
@@ -19,6 +21,8 @@ GPT_7B = ModelSpec(
 LLAMA_8B = model("llama-3-8b")
 LLAMA_2_70B = model("llama-2-70b")
 LLAMA_405B = model("llama-3.1-405b")
+LLAMA_70B_12 = replace(model("llama-3-70b"), layers=12)
+LLAMA_405B_4 = replace(LLAMA_405B, layers=4, kv_heads=16)
 
 
 @pytest.fixture
@@ -120,3 +124,59 @@ def test_llama_405b_takes_the_memory_that_mlperf_logs(accelerator: str, layout: 
     letters = machine(hardware_of_accelerator(load(), accelerator), "fp8")
     used = memory_use(shape(LLAMA_405B, 8192, 1152), degrees(layout), letters)
     assert (used.total - used.reserve) / GIB == pytest.approx(gibibytes, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "layout", "sequence_length", "gibibytes"),
+    [
+        (LLAMA_70B_12, Layout(pp=2, dp=4), 4096, 66.55),
+        (LLAMA_70B_12, Layout(tp=2, dp=4), 4096, 60.68),
+        (LLAMA_70B_12, Layout(tp=4, dp=2), 4096, 39.07),
+        (LLAMA_70B_12, Layout(tp=8), 4096, 28.29),
+        (LLAMA_405B_4, Layout(pp=2, dp=4), 4096, 87.08),
+        (LLAMA_405B_4, Layout(tp=2, dp=4), 4096, 81.59),
+        (LLAMA_405B_4, Layout(tp=4, dp=2), 4096, 52.89),
+        (LLAMA_405B_4, Layout(tp=8), 4096, 38.57),
+        (LLAMA_70B_12, Layout(tp=2, cp=4), 32768, 68.43),
+        (LLAMA_70B_12, Layout(cp=8), 32768, 104.51),
+        (LLAMA_405B_4, Layout(tp=2, cp=4), 32768, 87.03),
+        (LLAMA_405B_4, Layout(cp=8), 32768, 139.22),
+        (LLAMA_70B_12, Layout(tp=2, cp=4), 131072, 112.67),
+        (LLAMA_70B_12, Layout(cp=8), 131072, 147.99),
+        (LLAMA_405B_4, Layout(tp=2, cp=4), 131072, 118.13),
+    ],
+)
+def test_truncated_llamas_take_what_simumax_measured(
+    b200: Hardware, spec: ModelSpec, layout: Layout, sequence_length: int, gibibytes: float
+) -> None:
+    # github:MooreThreads/SimuMax docs/b200/b200_release_v1.2_summary.md: largest torch.cuda.max_memory_allocated of
+    # all ranks, Megatron in bf16 with 32-bit gradients on 8 B200s; allocated, so without the reserve
+    used = memory_use(shape(spec, sequence_length, 4 * layout.dp), degrees(layout), machine(b200, "bf16"))
+    assert (used.total - used.reserve) / GIB == pytest.approx(gibibytes, rel=0.03)
+
+
+def test_sharding_llama_8b_over_more_ranks_frees_what_torchtitan_measured(h100: Hardware) -> None:
+    # github:pytorch/torchtitan benchmarks/llama3_h100_202412_torchtitan.md, tables 1 and 3, torch.compile: 77.0 GiB on
+    # 8 ranks, 62.0 on 128. 16 bytes of 8.03e9 weights: (1/8 - 1/128) * 119.7 = 14.0 GiB
+    few, many = (
+        memory_use(shape(LLAMA_8B, 8192, 2 * n), degrees(Layout(dp=n, zero=3, micro_batch=2)), machine(h100, "bf16"))
+        for n in (8, 128)
+    )
+    assert (few.total - many.total) / GIB == pytest.approx(77.0 - 62.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "layout", "fits"),
+    [
+        (model("llama-2-13b"), Layout(dp=64, zero=3, micro_batch=2, recompute="none"), True),
+        (LLAMA_2_70B, Layout(dp=64, zero=3, micro_batch=2, recompute="selective"), False),
+        (LLAMA_2_70B, Layout(dp=64, zero=3, micro_batch=2, recompute="full"), True),
+    ],
+)
+def test_torchtitan_on_a100s_fits_where_it_ran_and_not_where_it_ran_out_of_memory(
+    a100: Hardware, spec: ModelSpec, layout: Layout, fits: bool
+) -> None:
+    # github:pytorch/torchtitan docs/performance.md at 04133643: Llama 2 on 64 A100s, FSDP; "the 70B training with
+    # local batch size 2 will cause an OOM error when selective activation checkpointing is used"
+    letters = machine(a100, "bf16")
+    assert (memory_use(shape(spec, 4096, 128), degrees(layout), letters).total <= letters.memory) == fits
