@@ -101,6 +101,7 @@ class Machine:
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
     reserve: Number  # bytes
+    fragmentation: Number  # bytes lost to it per byte of activations
 
 
 def hardware(catalog: Catalog, instance_type: str) -> Hardware:
@@ -247,6 +248,7 @@ def machine(
         fused=float(fused),
         memory=hardware.memory_gib * GIB,
         reserve=one("reserve"),
+        fragmentation=0.0 if fused else one("fragmentation"),
     )
 
 

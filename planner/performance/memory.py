@@ -59,8 +59,17 @@ def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
 
 
 def checkpoint(shape: Shape, degrees: Degrees) -> Number:
-    """Bytes one layer keeps under full recomputation: its input, 2 s b h (Korthikanti et al., section 5)."""
+    """Bytes one layer keeps under full recomputation in 16 bits: its input, 2 s b h (Korthikanti et al., section 5)."""
     return 2.0 * tokens(shape, degrees) * shape.h / np.where(degrees.sp > 0, degrees.t, 1.0)
+
+
+def outputs(shape: Shape, degrees: Degrees, machine: Machine, m: Number) -> Number:
+    """Bytes of stage outputs that software from before 2023 keeps for every micro-batch in flight, 2 s b h each.
+
+    Later ones free them once sent: Korthikanti et al. (arXiv:2205.05198), appendix B.
+    """
+    kept = np.where(degrees.p > 1, np.minimum(degrees.p, m), 0.0)
+    return np.where(machine.fused > 0, 0.0, kept * checkpoint(shape, degrees))
 
 
 def held_parameters(shape: Shape, degrees: Degrees) -> Number:
@@ -111,8 +120,9 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
 
     Weights 2 bytes, gradients as in `gradient_bytes`, Adam in 32 bits 12 (weight and two moments), each divided by the
     shard group from ZeRO stage 3, 2 and 1 on: ZeRO (arXiv:1910.02054), section 3.1. Training in 32 bits needs no second
-    copy of the weights; under loss scaling the optimizer also holds its gradients in 32 bits (4). Frozen weights (LoRA)
-    have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit training.
+    copy of the weights; under loss scaling the optimizer makes 32-bit gradients (4) in the room that activations have
+    left. Frozen weights (LoRA) have neither gradients nor optimizer state and may be kept in 8 bits under 8-bit
+    training.
 
     Logits are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes), on the last
     stage and before the backward pass of the layers: what they take beyond what the fullest stage needs then counts.
@@ -126,18 +136,20 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     ell = layers_per_stage(shape.L, degrees.p, degrees.v)
     m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)
     whole = layer_activations(shape, degrees, machine)
-    kept = np.where(degrees.full > 0, checkpoint(shape, degrees), whole)
+    size = np.maximum(machine.bytes_operand, 2.0) / 2.0
+    kept = np.where(degrees.full > 0, size * checkpoint(shape, degrees), whole)
     working = np.where(degrees.full > 0, whole, 0.0)
     n = tokens(shape, degrees)
-    activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working
+    activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working + outputs(shape, degrees, machine, m)
     logits = 6.0 * n * shape.V / degrees.t
     moving = layer_buffers(shape, degrees, machine)
+    converted = np.maximum(trained * machine.scaled * 4.0 * Psi / z1 - activations, 0.0)
     return MemoryUse(
         weights=w * Psi / z3,
         gradients=trained * gradient_bytes(degrees, machine) * Psi / z2,
-        optimizer=trained * (np.where(machine.bytes_operand > 2.0, 8.0, 12.0) + 4.0 * machine.scaled) * Psi / z1,
+        optimizer=trained * np.where(machine.bytes_operand > 2.0, 8.0, 12.0) * Psi / z1 + converted,
         activations=activations,
         logits=np.maximum(ell * kept + logits - activations - moving, 0.0),
         buffers=moving + weight_buffers(shape, degrees, w),
-        reserve=machine.reserve + 0.0 * Psi,
+        reserve=machine.reserve + machine.fragmentation * activations,
     )
