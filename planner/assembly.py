@@ -12,6 +12,7 @@ from planner.energy import is_guessed
 from planner.optimizer.problem import Problem, Run, RunOption, Solution
 from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
 from planner.options import Option, OptionsTable
+from planner.performance.efficiency import Overlay
 from planner.placements import batch_sequences
 from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
 from planner.pricing import STEP_S, age_days, availability_limit, instant, priced_windows, usd
@@ -25,10 +26,16 @@ class Assembly:
     """Turns a solution back into the facts of a plan."""
 
     def __init__(
-        self, workload: Workload, catalog: Catalog, table: OptionsTable, problem: Problem, solution: Solution
+        self,
+        workload: Workload,
+        catalog: Catalog,
+        table: OptionsTable,
+        problem: Problem,
+        solution: Solution,
+        overlay: Overlay | None = None,
     ) -> None:
         self.workload, self.catalog, self.table = workload, catalog, table
-        self.problem, self.solution = problem, solution
+        self.problem, self.solution, self.overlay = problem, solution, overlay
         self.used = [(run, table.options[run.option], problem.options[run.option]) for run in solution.runs]
 
     def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
@@ -65,7 +72,7 @@ class Assembly:
             options_refused=dict(refused.most_common()),
             phases=tuple(self._phase_facts()),
             offers=tuple(self._offer_facts()),
-            catalog_digest=self.catalog.digest,
+            catalog_digest=self.overlay.digest(self.catalog.digest) if self.overlay else self.catalog.digest,
             workload_digest=workload.digest,
             planner_version=__version__,
         )
@@ -205,6 +212,8 @@ class Assembly:
                 yield f"{label}: the catalog has no offers"
 
     def _warnings(self) -> Iterator[Warning_]:
+        if self.overlay:
+            yield Warning_(message=str(self.overlay), source="; ".join(self.overlay.sources))
         if self.solution.runs:
             yield from self._late_risk()
         for option in self._by_offer():

@@ -9,13 +9,10 @@ Statistics", section 2.6), and the rows of a source weigh less the more there ar
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +22,7 @@ from hardware_catalog.catalog import Catalog
 from planner.errors import InputError
 from planner.errors import Problem as Mistake
 from planner.performance.cases import Batch, Case, batch, case, chosen, machines
-from planner.performance.efficiency import ANY, COLUMNS, MEANING, Efficiency, directory, read_efficiency
+from planner.performance.efficiency import ANY, Efficiency, directory, read_efficiency
 from planner.performance.published import read_runs, unmodelled
 from planner.performance.search import take
 from planner.performance.step_time import step_time
@@ -55,6 +52,11 @@ SHARED = {  # log standard deviation of a shared constant around its prior: gues
     "power": 0.3,
     "backward": 0.1,
     "head_size": 0.7,
+    "grouped": 0.3,
+    "routing": 0.5,
+    "routing_unfused": 0.5,
+    "exchange_exposed": 0.5,
+    "expert_launch": 0.7,
     "latency_out": 0.7,
     "straggler": 0.7,
 }
@@ -70,12 +72,15 @@ AT_MOST_ONE = (
     "data_overlap",
     "data_floor",
     "pipeline_exposed",
+    "grouped",
+    "exchange_exposed",
 )
 CAP = 0.97  # no constant of AT_MOST_ONE exceeds it
-FEWEST_ROWS = 5  # of a family, for an expected error of its own
 NOISE = 0.05  # log standard deviation of a published step time (runs.md, section 4: 2 to 10 %)
 OUTLIER = 1.2  # scale of the Cauchy distribution in those
 CROWDING = 0.3  # a row of a source of n rows weighs n to minus this
+LARGEST_MOVE = 1.0  # of a logarithm in one step of the fit
+SETTLED = 1e-4  # share of the loss: a step that gains less ends the fit
 DISTRUST = 0.2  # weight of rows whose notes say low trust or low weight
 
 
@@ -122,8 +127,8 @@ def calibrated(
         raise InputError(Mistake("no row can be modelled", str(paths[0]) if paths else ""))
     constants = fit(cases, prior)
     nothing = np.empty(0)
-    held_out = cross_validated(cases, prior, constants, lambda one: one.run.source) if cross_validate else nothing
-    unseen = cross_validated(cases, prior, constants, lambda one: one.hardware.family) if cross_validate else nothing
+    held_out = cross_validated(cases, prior, lambda one: one.run.source) if cross_validate else nothing
+    unseen = cross_validated(cases, prior, lambda one: one.hardware.family) if cross_validate else nothing
     return Calibration(constants, tuple(cases), step_errors(cases, constants), held_out, unseen)
 
 
@@ -140,9 +145,7 @@ def free_constants(cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
     return tuple((ANY, name) for name in SHARED) + tuple(sorted(used))
 
 
-def fit(
-    cases: Sequence[Case], prior: Efficiency, rounds: int = 4, steps: int = 10, start: Efficiency | None = None
-) -> Efficiency:
+def fit(cases: Sequence[Case], prior: Efficiency, rounds: int = 4, steps: int = 20) -> Efficiency:
     """The constants of greatest posterior probability, by Gauss-Newton; open degrees are chosen anew every round."""
     everything = batch(cases)
     names = free_constants(cases)
@@ -150,9 +153,12 @@ def fit(
     sizes = Counter(case.run.source for case in cases)
     weight = np.array([trust(case) / sizes[case.run.source] ** CROWDING for case in cases])
     weight *= len(cases) / weight.sum()
-    values = start or prior
+    values = prior
+    row = np.empty(0, dtype=np.intp)
     for _ in range(rounds):
-        row, _, _ = chosen(everything, values)
+        before, (row, _, _) = row, chosen(everything, values)
+        if np.array_equal(row, before):
+            break
         problem = Fit(tuple(cases), everything, row, target, weight, names, prior)
         theta = np.log([values[name] for name in names])
         values = with_constants(values, names, gauss_newton(problem, theta, steps))
@@ -170,72 +176,77 @@ def trust(case: Case) -> float:
 
 
 def gauss_newton(problem: Fit, theta: Array, steps: int) -> Array:
-    """Minimise the robust weighted squares of residuals and of distances to the priors (Levenberg-Marquardt)."""
-    damping = 1e-2
-    names = [name for _, name in problem.names]
-    capped = np.array([name in AT_MOST_ONE for name in names])
-    work, split = take(problem.batch.work, problem.row), take(problem.batch.degrees, problem.row)
+    """Minimise the robust weighted squares of residuals and of distances to the priors (Levenberg-Marquardt).
 
-    def logarithm(at: Array) -> Array:
-        return np.asarray(np.where(capped, math.log(CAP) - np.log1p(np.exp(-at)), at))
+    Constants that would pass their bound stay on it while the others move.
+    """
+    damping = 1e-3
+    bound = np.array([math.log(CAP) if name in AT_MOST_ONE else np.inf for _, name in problem.names])
+    work, split = take(problem.batch.work, problem.row), take(problem.batch.degrees, problem.row)
+    tie, centre = prior_distances(problem)
 
     def residuals(at: Array) -> Array:
-        constants = with_constants(problem.prior, problem.names, logarithm(at))
-        seconds = np.asarray(step_time(work, split, machines(problem.cases, constants)).total)
+        constants = with_constants(problem.prior, problem.names, at)
+        seconds = np.asarray(step_time(work, split, machines(problem.batch, constants)).total)
         return np.asarray((np.log(seconds) - problem.target) / NOISE)
 
-    def loss(at: Array) -> float:
-        cauchy = OUTLIER**2 * np.log1p((residuals(at) / OUTLIER) ** 2)
-        return float((problem.weight * cauchy).sum() + (distances(at) ** 2).sum())
+    def loss(r: Array, at: Array) -> float:
+        cauchy = OUTLIER**2 * np.log1p((r / OUTLIER) ** 2)
+        return float((problem.weight * cauchy).sum() + ((tie @ at - centre) ** 2).sum())
 
-    def distances(at: Array) -> Array:
-        return prior_distances(problem, logarithm(at))
-
-    share = np.minimum(np.exp(np.where(capped, theta, -1.0)) / CAP, 0.99)
-    theta = np.where(capped, np.log(share / (1.0 - share)), theta)
-    best = loss(theta)
+    theta = np.minimum(theta, bound)
+    r = residuals(theta)
+    best = loss(r, theta)
     for _ in range(steps):
-        r = residuals(theta)
-        J = jacobian(residuals, theta)
-        J_prior = jacobian(distances, theta)
-        w = problem.weight * 1.0 / (1.0 + (r / OUTLIER) ** 2)
-        left = (J * w[:, None]).T @ J + J_prior.T @ J_prior
-        right = (J * w[:, None]).T @ r + J_prior.T @ distances(theta)
+        before = best
+        J = jacobian(problem, residuals, theta, r)
+        w = problem.weight / (1.0 + (r / OUTLIER) ** 2)
+        left = (J * w[:, None]).T @ J + tie.T @ tie
+        right = (J * w[:, None]).T @ r + tie.T @ (tie @ theta - centre)
+        held = (theta >= bound) & (right < 0)
+        left[held], left[:, held], right[held] = 0.0, 0.0, 0.0
+        left[held, held] = 1.0
         for _ in range(6):
             move = np.linalg.solve(left + damping * np.diag(np.diag(left)), right)
-            trial = theta - np.clip(move, -0.5, 0.5)
-            value = loss(trial)
+            trial = np.minimum(theta - move * min(1.0, LARGEST_MOVE / np.abs(move).max()), bound)
+            moved = residuals(trial)
+            value = loss(moved, trial)
             if value < best:
-                theta, best, damping = trial, value, damping / 3.0
+                theta, r, best, damping = trial, moved, value, damping / 3.0
                 break
             damping *= 4.0
-        else:
+        if before - best < SETTLED * before:
             break
-    return logarithm(theta)
+    return theta
 
 
-def prior_distances(problem: Fit, theta: Array) -> Array:
-    """Distances of every constant from its prior, in standard deviations."""
-    shared = {name: value for (family, name), value in zip(problem.names, theta, strict=True) if family == ANY}
-    return np.array(
-        [
-            (value - math.log(problem.prior[ANY, name])) / SHARED[name]
-            if family == ANY
-            else (value - shared[name]) / SPREAD[name]
-            for (family, name), value in zip(problem.names, theta, strict=True)
-        ]
-    )
+def prior_distances(problem: Fit) -> tuple[Array, Array]:
+    """Distances of the logarithms from their priors in standard deviations, as matrix and centre: M theta - centre."""
+    shared = {name: index for index, (family, name) in enumerate(problem.names) if family == ANY}
+    matrix, centre = np.zeros((len(problem.names), len(problem.names))), np.zeros(len(problem.names))
+    for index, (family, name) in enumerate(problem.names):
+        spread = SHARED[name] if family == ANY else SPREAD[name]
+        matrix[index, index] = 1.0 / spread
+        if family == ANY:
+            centre[index] = math.log(problem.prior[ANY, name]) / spread
+        else:
+            matrix[index, shared[name]] = -1.0 / spread
+    return matrix, centre
 
 
-def jacobian(function: Callable[[Array], Array], at: Array, step: float = 1e-4) -> Array:
-    """Forward differences, one column per constant."""
-    base = function(at)
-    columns = []
-    for index in range(len(at)):
-        moved = at.copy()
-        moved[index] += step
-        columns.append((function(moved) - base) / step)
-    return np.stack(columns, axis=1)
+def jacobian(problem: Fit, residuals: Callable[[Array], Array], theta: Array, base: Array, step: float = 1e-4) -> Array:
+    """Forward differences, one column per constant.
+
+    A row depends on one family's constants alone, so one difference serves the same constant of all families.
+    """
+    column = {key: index for index, key in enumerate(problem.names)}
+    rows = np.arange(len(base))
+    result = np.zeros((len(base), len(theta)))
+    for constant in dict.fromkeys(name for _, name in problem.names):
+        moved = theta + step * np.array([name == constant for _, name in problem.names])
+        owner = [column.get((one.hardware.family, constant), column[ANY, constant]) for one in problem.cases]
+        result[rows, owner] = (residuals(moved) - base) / step
+    return result
 
 
 def with_constants(values: Efficiency, names: Iterable[tuple[str, str]], theta: Array) -> Efficiency:
@@ -243,14 +254,16 @@ def with_constants(values: Efficiency, names: Iterable[tuple[str, str]], theta: 
     return Efficiency({**values.values, **{name: math.exp(value) for name, value in zip(names, theta, strict=True)}})
 
 
-def cross_validated(cases: Sequence[Case], prior: Efficiency, start: Efficiency, group: Callable[[Case], str]) -> Array:
-    """predicted / measured - 1 of every case by constants fitted without any row of its group (source or family)."""
+def cross_validated(cases: Sequence[Case], prior: Efficiency, group: Callable[[Case], str]) -> Array:
+    """predicted / measured - 1 of every case by constants fitted without any row of its group (source or family).
+
+    Every fit starts at the prior, so that nothing of the rows left out remains in it.
+    """
     errors = np.full(len(cases), np.nan)
     for left_out in sorted({group(one) for one in cases}):
         inside = [case for case in cases if group(case) != left_out]
         held = [index for index, case in enumerate(cases) if group(case) == left_out]
-        constants = fit(inside, prior, rounds=2, steps=6, start=forget(start, inside))
-        errors[held] = step_errors([cases[index] for index in held], constants)
+        errors[held] = step_errors([cases[index] for index in held], fit(inside, prior))
     return errors
 
 
@@ -258,63 +271,3 @@ def step_errors(cases: Sequence[Case], constants: Efficiency) -> Array:
     """predicted / measured - 1 of every case."""
     _, seconds, _ = chosen(batch(cases), constants)
     return np.asarray(seconds / np.array([one.measured_s for one in cases]) - 1.0)
-
-
-def forget(values: Efficiency, cases: Sequence[Case]) -> Efficiency:
-    """Constants without those of families that no remaining case belongs to."""
-    kept = set(free_constants(cases)) | {
-        (family, name) for family, name in values.values if name not in SPREAD or family == ANY
-    }
-    return Efficiency({key: value for key, value in values.values.items() if key in kept})
-
-
-def write(found: Calibration, folder: Path, when: date) -> list[Path]:
-    """One csv per family with fit date, rows and median residual; `expected_error` from the errors left out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fitted = set(free_constants(found.cases))
-    families = np.array([case.hardware.family for case in found.cases])
-    written = []
-    for family in sorted({family for family, _ in found.constants.values}):
-        mine = families == family if family != ANY else np.ones(len(found.cases), dtype=bool)
-        rows = int(mine.sum())
-        residual = f"{np.median(np.abs(found.errors[mine])):.3f}" if rows else ""
-        constants = {name: value for (owner, name), value in found.constants.values.items() if owner == family}
-        errors = found.unseen if family == ANY else found.held_out
-        measured = len(errors) > 0 and rows >= FEWEST_ROWS
-        if measured:
-            constants["expected_error"] = float(np.median(np.abs(errors[mine])))
-        file = folder / f"{family}.csv"
-        with file.open("w", newline="", encoding="utf-8") as lines:
-            out = csv.writer(lines, lineterminator="\n")
-            out.writerow(COLUMNS)
-            for name, value in sorted(constants.items()):
-                is_fit = (family, name) in fitted
-                source = "fit on published runs" if is_fit else prior_source(family, name)
-                if name == "expected_error" and measured:
-                    source = "published runs predicted without their " + ("family" if family == ANY else "source")
-                last = (
-                    [when.isoformat(), rows, residual]
-                    if is_fit or (name == "expected_error" and measured)
-                    else ["", "", ""]
-                )
-                out.writerow([family, name, f"{value:.4g}", MEANING[name][0], source, *last])
-        written.append(file)
-    return written
-
-
-def prior_source(family: str, name: str) -> str:
-    """Where a constant that is not fitted comes from."""
-    return {
-        "host_link": "PCI Express generation of the family's hosts, x16",
-        "fused_attention": "FlashAttention needs compute capability 8.0 (github:Dao-AILab/flash-attention README)",
-        "watts": "power limit over 16-bit dense peak of the accelerator most runs used (accelerators.csv)"
-        if family != ANY
-        else "no reference: power is not considered",
-    }.get(name) or _written_reasons().get((family, name), "guess")
-
-
-@lru_cache(maxsize=1)
-def _written_reasons() -> dict[tuple[str, str], str]:
-    """The sources in the file of priors."""
-    with (directory() / "priors" / "priors.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["family"], row["constant"]): row["source"] for row in csv.DictReader(file)}

@@ -21,7 +21,9 @@ class ModelSpec:
 
     `learned_positions` is the length of a learned position table (0 with rotary or ALiBi positions). `parallel_block`
     computes attention and feed-forward from one norm, as PaLM and GPT-J do. `linear_biases` are biases on every
-    linear layer (GPT-3, OPT, BLOOM, gpt-oss); `qkv_biases` only on the query, key and value projections (Qwen 2).
+    linear layer (GPT-3, OPT, BLOOM, gpt-oss) but the output projection to the vocabulary (`head_bias`: Phi-2);
+    `qkv_biases` only on the query, key and value projections (Qwen 2), `output_bias` on the output projection of
+    attention, `mlp_biases` on the feed-forward block (GPT-J). `unweighted_norms` have no parameters (OLMo 1).
     `qk_norm` normalises each query and key head (Qwen 3), `qk_norm_whole` all heads together (OLMo 2). `post_norms`
     normalise the outputs of attention and feed-forward too (Gemma 2). `mtp_layers` are extra layers that predict
     further tokens (DeepSeek-V3, arXiv:2412.19437, section 2.2); like all layers here they are trained, though
@@ -42,6 +44,10 @@ class ModelSpec:
     parallel_block: bool = False
     linear_biases: bool = False
     qkv_biases: bool = False
+    output_bias: bool = False
+    mlp_biases: bool = False
+    head_bias: bool = False
+    unweighted_norms: bool = False
     layer_norm: bool = False  # LayerNorm (weight and bias) rather than RMSNorm (weight)
     embedding_norm: bool = False  # BLOOM normalises the embeddings too
     post_norms: bool = False
@@ -88,7 +94,7 @@ class ModelSpec:
             latent = h * (self.latent_rank + self.rope_head_size) + self.latent_rank
             return query + latent + self.latent_rank * a * (nope + self.value_head_size) + out
         inputs = (a + self.kv_heads) * d + self.kv_heads * self.value_head_size
-        biases = inputs * (self.linear_biases or self.qkv_biases) + h * self.linear_biases
+        biases = inputs * (self.linear_biases or self.qkv_biases) + h * (self.linear_biases or self.output_bias)
         norms = 2 * d * self.qk_norm + (a + self.kv_heads) * d * self.qk_norm_whole
         return h * inputs + out + biases + norms + a * self.attention_sinks
 
@@ -111,13 +117,13 @@ class ModelSpec:
 
     def _feed_forward(self, width: int) -> int:
         matrices = 3 if self.gated_mlp else 2
-        biases = ((matrices - 1) * width + self.hidden_size) * self.linear_biases
+        biases = ((matrices - 1) * width + self.hidden_size) * (self.linear_biases or self.mlp_biases)
         return matrices * self.hidden_size * width + biases
 
     @property
     def norm_parameters(self) -> int:
         """Parameters of one normalisation."""
-        return self.hidden_size * (2 if self.layer_norm else 1)
+        return 0 if self.unweighted_norms else self.hidden_size * (2 if self.layer_norm else 1)
 
     @property
     def block_parameters(self) -> int:
@@ -137,9 +143,10 @@ class ModelSpec:
 
     @property
     def embedding_parameters(self) -> int:
-        """Parameters of the input embedding, the output projection when untied, and learned positions."""
+        """Parameters of the input embedding, the output projection (its own when untied) and learned positions."""
         tables = 1 if self.tied_embeddings else 2
-        return (tables * self.vocabulary + self.learned_positions) * self.hidden_size
+        head_bias = self.vocabulary * self.head_bias
+        return (tables * self.vocabulary + self.learned_positions) * self.hidden_size + head_bias
 
     @property
     def mtp_parameters(self) -> int:

@@ -12,6 +12,7 @@ from hardware_catalog.catalog import Catalog
 from hardware_catalog.export_rules import Review, review
 from hardware_catalog.records import InstanceType, Offer, Region
 from planner.energy import power
+from planner.performance.efficiency import Efficiency
 from planner.placements import Placement, Placements, Unplaced
 from planner.pricing import (
     STEP_S,
@@ -120,14 +121,14 @@ class OptionsTable:
         return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
 
 
-def options(workload: Workload, catalog: Catalog) -> OptionsTable:
+def options(workload: Workload, catalog: Catalog, constants: Efficiency | None = None) -> OptionsTable:
     """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest."""
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
     offered = list(_allowed_offers(workload, catalog, refusals, warnings))
     found: list[Option] = []
     for job in workload.jobs:
-        placements = Placements(job, workload.policy, catalog)
+        placements = Placements(job, workload.policy, catalog, constants)
         for phase in job.phases:
             found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
     return OptionsTable(tuple(found), tuple(refusals), warnings)

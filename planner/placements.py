@@ -14,6 +14,7 @@ from typing import Any
 
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import InstanceType, Offer
+from planner.performance.efficiency import Efficiency
 from planner.performance.estimate import Estimate, best_layouts
 from planner.performance.goodput import Goodput, goodput
 from planner.performance.hardware import hardware
@@ -61,10 +62,11 @@ class Unplaced:
 class Placements:
     """Placements of one job, each distinct machine computed once."""
 
-    def __init__(self, job: TrainingJob, policy: Policy, catalog: Catalog) -> None:
+    def __init__(self, job: TrainingJob, policy: Policy, catalog: Catalog, constants: Efficiency | None = None) -> None:
         self._job = job
         self._policy = policy
         self._catalog = catalog
+        self._constants = constants
         self._machines: dict[object, dict[int, Placement | Unplaced]] = {}
         self._goodputs: dict[tuple[str, int, str], Goodput] = {}
 
@@ -157,6 +159,7 @@ class Placements:
             batch_sequences(phase),
             self._job.precision,
             lora=phase.method == "lora",
+            constants=self._constants,
         )
         return [
             _placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)

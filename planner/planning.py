@@ -10,6 +10,7 @@ from planner.assembly import Assembly
 from planner.optimizer.problem import Problem
 from planner.optimizer.solve import Progress, alternatives, solve
 from planner.options import options
+from planner.performance.efficiency import Efficiency
 from planner.plan import Plan
 from planner.run_options import to_problem
 from planner.workload import Workload, check_against
@@ -17,18 +18,27 @@ from planner.workload import Workload, check_against
 ALTERNATIVES_S = 10.0
 
 
-def plan(workload: Workload, catalog: Catalog, time_limit_s: float = 60.0, progress: Progress | None = None) -> Plan:
+def plan(
+    workload: Workload,
+    catalog: Catalog,
+    time_limit_s: float = 60.0,
+    progress: Progress | None = None,
+    constants: Efficiency | None = None,
+) -> Plan:
     """The cheapest plan (earliest or least carbon with `minimise`) with its proof, or the reasons why there is none.
 
+    `constants` are those of the performance model; the shipped ones when left out.
     Raises InputError when the workload names providers, regions, accelerators or instance types the catalog lacks.
     """
     started = time.perf_counter()
     check_against(workload, catalog)
-    table = options(workload, catalog)
+    table = options(workload, catalog, constants)
     problem = to_problem(workload, table)
     solution = solve(problem, time_limit_s, progress)
     others = alternatives(_one_run_each(problem), min(time_limit_s, ALTERNATIVES_S)) if solution.runs else []
-    return Assembly(workload, catalog, table, problem, solution).plan(others, time.perf_counter() - started)
+    overlay = constants.overlay if constants else None
+    assembly = Assembly(workload, catalog, table, problem, solution, overlay)
+    return assembly.plan(others, time.perf_counter() - started)
 
 
 def _one_run_each(problem: Problem) -> Problem:

@@ -11,6 +11,7 @@ from planner.cli.estimate import estimate
 from planner.cli.explain import explain
 from planner.cli.options import options
 from planner.cli.plan import plan
+from planner.cli.search import search
 from planner.cli.serve import serve
 from planner.cli.validate import validate
 from planner.cli.verify import verify
@@ -34,7 +35,7 @@ def build() -> typer.Typer:
             typer.echo(__version__)
             raise typer.Exit
 
-    for verb in (plan, options, explain, estimate, verify, validate, calibrate, serve):
+    for verb in (plan, options, explain, estimate, search, verify, validate, calibrate, serve):
         app.command()(verb)
     catalog_app.command("export-check")(export_check)
     app.add_typer(catalog_app, name="catalog", help="Accelerators, offers, regions, prices, export rules: the data.")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from hardware_catalog.errors import InputError, Problem
-from planner.cli.inputs import AsJson, CatalogPath
+from hardware_catalog.errors import InputError, Problem, nearest
+from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, read_constants
 
 if TYPE_CHECKING:
     from planner.performance.estimate import Estimate
+    from planner.performance.goodput import Goodput
 
+DAY = 86_400
 DEFAULT_BATCH_TOKENS = 4_194_304  # the 4 Mi tokens that LLaMA and most since were trained with
 
 
@@ -39,6 +41,13 @@ def estimate(
     zero: Annotated[int | None, typer.Option(help="ZeRO stage; 3 is FSDP.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none, selective or full.")] = None,
     lora: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    tokens: Annotated[
+        str | None, typer.Option(help="Tokens to train on, such as 15T: adds expected and 90th-percentile days.")
+    ] = None,
+    purchase_option: Annotated[
+        str, typer.Option(help="on_demand, spot, reserved, capacity_block or owned; spot nodes are taken back.")
+    ] = "on_demand",
+    efficiency: EfficiencyPath = None,
     catalog: CatalogPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +58,10 @@ def estimate(
     from planner.performance.goodput import goodput
     from planner.performance.hardware import hardware, hardware_of_accelerator
 
+    work = None if tokens is None else tokens_of(tokens)
+    check_purchase_option(purchase_option)
     data = load(catalog)
+    constants = read_constants(efficiency, data)
     machine = hardware(data, accelerator) if "/" in accelerator else hardware_of_accelerator(data, accelerator)
     if precision == "bf16" and data.accelerators[machine.accelerator].bf16_tflops is None:
         raise InputError(Problem(f"{machine.accelerator} has no bf16: expected fp16", field="precision"))
@@ -74,22 +86,86 @@ def estimate(
         zero=zero,
         recompute=recompute,
         lora=lora,
+        constants=constants,
     )
     share = goodput(
         nodes=max(count // per_node, 1),
-        purchase_option="on_demand",
+        purchase_option=purchase_option,
         accelerator=data.accelerators[machine.accelerator],
         accelerators_per_node=min(per_node, count),
         parameters=spec.parameters,
     )
+    days = None if work is None or found.layout is None else wall_clock_days(work, found.tokens_per_second, share)
     if as_json:
-        document: dict[str, Any] = found.as_json() | {"goodput": share.fraction, "global_batch_sequences": batch}
+        document: dict[str, Any] = found.as_json() | {
+            "goodput": share.fraction,
+            "goodput_detail": share.as_json(),
+            "global_batch_sequences": batch,
+        }
+        if work is not None:
+            document["wall_clock"] = days
+        if constants:
+            document["constants"] = str(constants.overlay)
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
-        show(f"{spec.name} on {count} {accelerator}", found, share.fraction)
+        show(f"{spec.name} on {count} {accelerator}", found, share)
+        if days is not None:
+            show_days(days, share)
+        if constants:
+            typer.echo(str(constants.overlay))
 
 
-def show(title: str, found: Estimate, goodput: float) -> None:
+def tokens_of(text: str) -> int:
+    """A number of tokens from its text; InputError when it is none."""
+    from planner.quantities import tokens
+
+    try:
+        return tokens(text)
+    except ValueError as error:
+        raise InputError(Problem(str(error), field="tokens")) from None
+
+
+def check_purchase_option(name: str) -> None:
+    """InputError with the nearest right name when there is no such purchase option."""
+    from planner.workload import PurchaseOption
+
+    known = get_args(PurchaseOption)
+    if name not in known:
+        raise InputError(
+            Problem(
+                f"expected one of {', '.join(known)}, got '{name}'",
+                field="purchase_option",
+                nearest=nearest(name.replace("-", "_"), known),
+            )
+        )
+
+
+def wall_clock_days(tokens: int, tokens_per_second: float, share: Goodput) -> dict[str, float]:
+    """Days that a number of tokens takes: undisturbed, expected, and kept with probabilities of 0.5 and 0.9."""
+    from planner.performance.goodput import expected_wall_clock, wall_clock
+
+    useful_s = tokens / tokens_per_second
+    return {
+        "tokens": tokens,
+        "useful_days": useful_s / DAY,
+        "expected_days": expected_wall_clock(useful_s, share) / DAY,
+        "p50_days": wall_clock(useful_s, share, 0.5) / DAY,
+        "p90_days": wall_clock(useful_s, share, 0.9) / DAY,
+    }
+
+
+def show_days(days: dict[str, float], share: Goodput) -> None:
+    """Print how long the tokens take."""
+    from rich.console import Console
+
+    held = "" if share.available == 1 else f"; nodes are there {share.available:.0%} of the calendar"
+    Console(highlight=False).print(
+        f"{days['tokens']:,} tokens: {days['expected_days']:,.1f} days expected, {days['p90_days']:,.1f} in nine cases "
+        f"of ten ({days['useful_days']:,.1f} without interruptions){held}"
+    )
+
+
+def show(title: str, found: Estimate, share: Goodput) -> None:
     """Print an estimate with its breakdowns."""
     from rich.console import Console
     from rich.table import Table
@@ -110,7 +186,13 @@ def show(title: str, found: Estimate, goodput: float) -> None:
         f"step {found.step_time_s:.3f} s{error}; {found.tokens_per_second:,.0f} tokens/s, "
         f"{found.tokens_per_second_per_accelerator:,.0f} per accelerator"
     )
-    console.print(f"MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, goodput {goodput:.1%}; most time: {found.binds}")
+    console.print(f"MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, goodput {share.fraction:.1%}; most time: {found.binds}")
+    lost = share.lost
+    taken = f", preemption {lost.preemption:.1%}" if lost.preemption else ""
+    console.print(
+        f"lost to checkpoints {lost.checkpoint:.1%}, rework {lost.rework:.1%}, restarts {lost.restart:.1%}{taken}; "
+        f"an interruption every {share.mtbf_s / 3600:,.1f} h, a checkpoint every {share.checkpoint_interval_s:,.0f} s"
+    )
     table = Table("step time", "s", "share")
     for name, seconds in found.breakdown_s.items():
         if seconds > 0:

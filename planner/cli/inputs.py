@@ -11,6 +11,7 @@ from hardware_catalog.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hardware_catalog.catalog import Catalog
+    from planner.performance.efficiency import Efficiency
     from planner.workload import Workload
 
 WorkloadPath = Annotated[
@@ -19,6 +20,10 @@ WorkloadPath = Annotated[
 QuotesPath = Annotated[Path | None, typer.Option("--quotes", metavar="FILE", help="Your own prices: CSV or XLSX.")]
 CatalogPath = Annotated[
     Path | None, typer.Option("--catalog", metavar="DIR", help="Another catalog than the bundled one.")
+]
+EfficiencyPath = Annotated[
+    Path | None,
+    typer.Option("--efficiency", metavar="DIR", help="Your own performance constants, of `planner calibrate`."),
 ]
 OnlyQuotes = Annotated[bool, typer.Option("--only-quotes", help="Plan on the quotes alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -40,3 +45,12 @@ def read_inputs(
     if quotes is not None:
         catalog = with_offers(catalog, read_quotes(quotes, catalog), only=only_quotes)
     return workload, catalog
+
+
+def read_constants(folder: Path | None, catalog: Catalog) -> Efficiency | None:
+    """The shipped performance constants with those of a folder in their place; None without a folder."""
+    from planner.performance.efficiency import efficiency, overlaid
+
+    if folder is None:
+        return None
+    return overlaid(efficiency(), folder, {accelerator.family for accelerator in catalog.accelerators.values()})

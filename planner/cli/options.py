@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hardware_catalog.errors import InputError, Problem, nearest
-from planner.cli.inputs import AsJson, CatalogPath, OnlyQuotes, QuotesPath, WorkloadPath, read_inputs
+from planner.cli.inputs import (
+    AsJson,
+    CatalogPath,
+    EfficiencyPath,
+    OnlyQuotes,
+    QuotesPath,
+    WorkloadPath,
+    read_constants,
+    read_inputs,
+)
 
 if TYPE_CHECKING:
     from planner.options import OptionsTable
@@ -27,6 +36,7 @@ def options(
         str, typer.Option("--why", metavar="PHASE", help="What was refused for a phase (job/phase or phase), and why.")
     ] = "",
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="Rows to print; 0 prints all.", min=0)] = SHOWN,
+    efficiency: EfficiencyPath = None,
     as_json: AsJson = False,
 ) -> None:
     """List every allowed way to run every phase, cheapest tokens first; with --why, what was refused and the reason."""
@@ -35,7 +45,8 @@ def options(
     from planner.workload import check_against
 
     check_against(read_workload, read_catalog)
-    table = table_of(read_workload, read_catalog)
+    constants = read_constants(efficiency, read_catalog)
+    table = table_of(read_workload, read_catalog, constants)
     names = [f"{job.name}/{phase.name}" for job in read_workload.jobs for phase in job.phases]
     chosen = [name for name in names if why in (name, name.split("/", 1)[1])]
     if why and not chosen:
@@ -49,6 +60,8 @@ def options(
         _print_refusals(table, chosen, limit)
     else:
         _print_options(table, limit)
+        if constants:
+            typer.echo(str(constants.overlay))
 
 
 def _document(table: OptionsTable, chosen: list[str]) -> dict[str, object]:

@@ -12,7 +12,17 @@ import typer
 
 from hardware_catalog.errors import InputError, Problem
 from planner.cli import EXIT_INFEASIBLE, EXIT_NO_PLAN_IN_TIME
-from planner.cli.inputs import AsJson, CatalogPath, OnlyQuotes, QuotesPath, TimeLimit, WorkloadPath, read_inputs
+from planner.cli.inputs import (
+    AsJson,
+    CatalogPath,
+    EfficiencyPath,
+    OnlyQuotes,
+    QuotesPath,
+    TimeLimit,
+    WorkloadPath,
+    read_constants,
+    read_inputs,
+)
 
 SHOW_PROGRESS_AFTER_S = 1.0
 
@@ -27,16 +37,18 @@ def plan(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the plan as JSON.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained page.")] = None,
+    efficiency: EfficiencyPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan the cheapest cluster and schedule for a workload, with proof of optimality or the remaining gap."""
     if time_limit <= 0:
         raise InputError(Problem(f"--time-limit: expected seconds above 0, got {time_limit:g}"))
     read_workload, read_catalog = read_inputs(workload, quotes, catalog, only_quotes)
+    constants = read_constants(efficiency, read_catalog)
     from planner.planning import plan as planned
 
     with _progress() as progress:
-        document = planned(read_workload, read_catalog, time_limit, progress)
+        document = planned(read_workload, read_catalog, time_limit, progress, constants)
     if output is not None:
         output.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if html is not None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli.inputs import AsJson, CatalogPath
+from hardware_catalog.errors import InputError, Problem, nearest
+from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, read_constants
 
 if TYPE_CHECKING:
     from planner.validation import Validation
 
-WORST = 10
+WORST = 5
+GROUPED = "family,architecture,precision,scale,parallelism"
+CHARTS = (".png", ".svg", ".html")
 
 
 def validate(
@@ -23,10 +26,20 @@ def validate(
         typer.Argument(metavar="[RUNS.csv]", help="Runs with the columns of runs.csv; the bundled ones when left out."),
     ] = None,
     catalog: CatalogPath = None,
+    efficiency: EfficiencyPath = None,
     systems: Annotated[
         bool, typer.Option("--systems", help="Plan the published systems of a directory instead (./examples if none).")
     ] = False,
-    every_row: Annotated[bool, typer.Option("--rows", help="Print every row, not only the worst.")] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAMES", help=f"Group errors by some of {GROUPED},source.")
+    ] = GROUPED,
+    worst: Annotated[int, typer.Option("--worst", metavar="N", min=0, help="Worst rows to explain.")] = WORST,
+    every_row: Annotated[bool, typer.Option("--rows", help="Print every row, and every row not modelled.")] = False,
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", metavar="FILE", help="Measured against predicted as FILE.png, .svg or .html."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The whole report as one page.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict published runs and compare with the measurements; what cannot be modelled is listed with the reason."""
@@ -37,47 +50,50 @@ def validate(
 
         compare(runs or Path("examples"), load(catalog), as_json)
         return
+    groupings = _groupings(by)
+    if chart is not None and chart.suffix not in CHARTS:
+        raise InputError(Problem(f"expected a file that ends in {', '.join(CHARTS)}, got '{chart}'", field="--chart"))
     from planner.validation import bundled_runs
     from planner.validation import validate as validation_of
 
-    found = validation_of(runs or bundled_runs(), load(catalog))
+    file = runs or bundled_runs()
+    data = load(catalog)
+    found = validation_of(file, data, read_constants(efficiency, data))
+    if chart is not None:
+        _write_chart(found, chart)
+    if html is not None:
+        from planner.reports.validation_html import validation_html
+
+        html.write_text(validation_html(found, file.name), encoding="utf-8")
     if as_json:
         sys.stdout.write(json.dumps(found.as_json(), indent=2) + "\n")
     else:
-        show(found, every_row)
+        from rich.console import Console
+
+        from planner.reports.validation_text import show
+
+        show(found, Console(highlight=False), groupings, worst, every_row)
 
 
-def show(found: Validation, every_row: bool = False) -> None:
-    """Print the summaries, the worst rows (or every row) and why others were skipped."""
-    from collections import Counter
+def _groupings(by: str) -> list[str]:
+    from planner.validation_groups import GROUPINGS
 
-    from rich.console import Console
-    from rich.table import Table
+    wanted = [name.strip() for name in by.split(",") if name.strip()]
+    for name in wanted:
+        if name not in GROUPINGS:
+            message = f"expected some of {', '.join(GROUPINGS)}, got '{name}'"
+            raise InputError(Problem(message, field="--by", nearest=nearest(name, GROUPINGS)))
+    return wanted
 
-    from planner.validation import by, summary
 
-    console = Console()
-    table = Table("runs", "n", "median |error|", "mean", "90 %", "within 10 %", "within 20 %", "bias")
-    groups = [("all", summary(found.rows)), *by(found.rows, "family").items(), *by(found.rows, "precision").items()]
-    for name, numbers in groups:
-        shares = [
-            f"{numbers[key]:.1%}"
-            for key in ("median_abs_error", "mape", "p90_abs_error", "within_10", "within_20", "bias")
-        ]
-        table.add_row(name, str(numbers["n"]), *shares)
-    console.print(table)
-    worst = Table("rows" if every_row else "worst rows", "measured s", "predicted s", "error", "assumed")
-    ranked = sorted(found.rows, key=lambda row: -abs(row.error))[:WORST]
-    for row in found.rows if every_row else ranked:
-        worst.add_row(
-            row.id,
-            f"{row.measured_step_s:.3f}",
-            f"{row.predicted_step_s:.3f}",
-            f"{row.error:+.1%}",
-            "; ".join(row.assumed),
-        )
-    console.print(worst)
-    for skipped in found.skipped if every_row else ():
-        console.print(f"skipped {skipped.id}: {skipped.reason}", highlight=False)
-    for reason, count in Counter(row.reason for row in found.skipped).most_common():
-        console.print(f"skipped {count}: {reason}", highlight=False)
+def _write_chart(found: Validation, file: Path) -> None:
+    from planner.reports import validation_charts
+    from planner.reports.charts import chart_png, chart_svg
+
+    drawing = validation_charts.scatter_chart(found.rows)
+    if file.suffix == ".png":
+        file.write_bytes(chart_png(drawing))
+    elif file.suffix == ".svg":
+        file.write_text(chart_svg(drawing), encoding="utf-8")
+    else:
+        file.write_text(validation_charts.chart_html(drawing), encoding="utf-8")

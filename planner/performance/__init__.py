@@ -6,11 +6,13 @@ The letters, in SI units (FLOP, bytes, seconds, FLOP/s, bytes/s):
 | letter | meaning |
 |---|---|
 | L, h, f | layers, hidden size, feed-forward size |
-| a, k, d | query heads, key/value heads, head size |
+| a, k, d, d_v | query heads, key/value heads, size of a query or key head, of a value head |
+| l_q, l_kv | ranks of latent attention: of queries, of keys and values with the shared rotary key |
+| q, r, y | routed experts, those a token passes, width of one; L_m layers have them |
 | V, s, B | vocabulary, sequence length, global batch in sequences |
 | g | matrices of the feed-forward block: 3 gated (SwiGLU), 2 otherwise (GELU) |
 | t, p, v | tensor, pipeline and virtual pipeline (chunks per stage) degrees |
-| D, c, b | data and context parallel degrees, micro-batch in sequences |
+| D, c, e, b | data, context and expert parallel degrees, micro-batch in sequences |
 | z, S | ZeRO stage, size of the group that shards (hybrid sharding) |
 | m | micro-batches per pipeline and step, B / (D b) |
 | n | tokens of one micro-batch on one context-parallel rank, s b / c |

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_catalog.catalog import Catalog
+from planner.model_spec import ModelSpec
 from planner.performance.efficiency import Efficiency
 from planner.performance.hardware import Hardware, Machine, machine, of_accelerator, per_core
 from planner.performance.layout import RECOMPUTE, Degrees
@@ -19,6 +21,7 @@ from planner.performance.published import (
     PRECISION,
     Run,
     fused_attention,
+    fused_routing,
     interleaved,
     lora,
     measured_step_s,
@@ -41,6 +44,9 @@ class Case:
     precision: str
     fused: bool
     overlap: bool
+    balanced: bool
+    routed: bool
+    dropless: bool
     work: Shape
     layouts: Degrees
     measured_s: float
@@ -49,10 +55,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All layouts of all cases: `case` is the index of each layout's case."""
+    """All layouts of all cases: `case` is the index of each layout's case, `kind` that of each case's machine."""
 
     cases: tuple[Case, ...]
     case: NDArray[np.intp]
+    kinds: tuple[Case, ...]  # one case of every machine
+    kind: NDArray[np.intp]
     work: Shape
     degrees: Degrees
 
@@ -61,7 +69,7 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     """A row as a case, or why it cannot be one."""
     assumed: list[str] = []
     n = run.count("num_accelerators")
-    given = {name: run.count(name) or None for name in ("tp", "pp", "vp", "cp", "dp", "micro_batch")}
+    given = {name: run.count(name) or None for name in ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch")}
     known = given["tp"] is not None and given["pp"] is not None
     if known:
         given["cp"] = given["cp"] or 1
@@ -84,9 +92,7 @@ def case(run: Run, catalog: Catalog) -> Case | str:
     zero, group = sharding(run)
     model = model_spec(run)
     B, s = run.count("global_batch_sequences"), run.count("seq_len")
-    found = (
-        known_layouts(run, given, n, model.layers, fused) if known else searched_layouts(run, hardware, given, n, fused)
-    )
+    found = known_layouts(run, given, n, model, fused) if known else searched_layouts(run, hardware, given, n, fused)
     if isinstance(found, str):
         return found
     free, notes = found
@@ -101,6 +107,9 @@ def case(run: Run, catalog: Catalog) -> Case | str:
         precision,
         fused,
         overlap,
+        "force-balanced" in run.words["notes"],
+        fused_routing(run),
+        "tokendrop" not in run.words["notes"],
         shape(model, s, B, lora(run)),
         decided(free, run, zero, group, fused, hardware.torus_axes > 1),
         measured_step_s(run),
@@ -114,7 +123,7 @@ def hardware_has(hardware: Hardware, precision: str) -> bool:
 
 
 def known_layouts(
-    run: Run, given: dict[str, int | None], n: int, layers: int, fused: bool
+    run: Run, given: dict[str, int | None], n: int, model: ModelSpec, fused: bool
 ) -> tuple[Degrees, tuple[str, ...]] | str:
     """The layouts of a row that gives its tensor and pipeline degrees: micro-batch and chunks may be open."""
     t, p, c = (given[name] or 1 for name in ("tp", "pp", "cp"))
@@ -123,28 +132,36 @@ def known_layouts(
     D = n // (t * p * c)
     B = run.count("global_batch_sequences")
     notes: tuple[str, ...] = ()
+    layers = model.layers
+    groups = [given["ep"] or 1]
+    if model.experts and not given["ep"]:
+        groups = [e for e in range(1, model.experts + 1) if model.experts % e == 0 and (t * c * D) % e == 0]
+        notes = ("expert parallelism unknown: the best that fits",)
+    elif model.experts and (t * c * D) % groups[0]:
+        return f"ep = {groups[0]} does not divide the {t * c * D} accelerators of a stage"
     if given["micro_batch"]:
         batches = [given["micro_batch"]]
     else:
         batches = [b for b in range(1, 65) if B % (D * b) == 0] or [max(B // D, 1)]
-        notes = ("micro-batch unknown: the best that fits",)
+        notes = (*notes, "micro-batch unknown: the best that fits")
     wave = interleaved(run)
     chunks = [given["vp"] or 1]
     if p > 1 and not given["vp"] and wave is not False and (wave or fused):
         chunks = [v for v in range(1, layers + 1) if layers % (p * v) == 0 or (layers + 2) % (p * v) == 0] or [1]
         notes = (*notes, "pipeline chunks unknown: the best that fits")
-    rows = np.array([(b, v) for b in batches for v in chunks], dtype=float)
+    rows = np.array(list(product(batches, chunks, groups)), dtype=float)
+    b, v, e = rows.T
     one = np.ones(len(rows))
-    return Degrees(
-        t * one, p * one, rows[:, 1], D * one, c * one, rows[:, 0], one, D * c * one, 0 * one, 0 * one, one
-    ), notes
+    return Degrees(t * one, p * one, v, D * one, c * one, e, b, one, D * c * one, 0 * one, 0 * one, one), notes
 
 
 def searched_layouts(
     run: Run, hardware: Hardware, given: dict[str, int | None], n: int, fused: bool
 ) -> tuple[Degrees, tuple[str, ...]] | str:
     """Every legal layout consistent with the degrees a row gives."""
-    fixed = Fixed(tp=given["tp"], pp=given["pp"], vp=given["vp"], cp=given["cp"], micro_batch=given["micro_batch"])
+    fixed = Fixed(
+        tp=given["tp"], pp=given["pp"], vp=given["vp"], cp=given["cp"], ep=given["ep"], micro_batch=given["micro_batch"]
+    )
     _, free = candidates(
         model_spec(run), hardware, [n], run.count("seq_len"), run.count("global_batch_sequences"), fixed
     )
@@ -203,7 +220,15 @@ def batch(cases: Sequence[Case]) -> Batch:
             for field in fields(Degrees)
         }
     )
-    return Batch(tuple(cases), index, take(stacked([one.work for one in cases]), index), split)
+    first: dict[tuple[Hardware, str, bool, bool, bool, bool, bool], int] = {}
+    kind = np.array([first.setdefault(software(one), len(first)) for one in cases], dtype=np.intp)
+    kinds = tuple(cases[int(np.argmax(kind == number))] for number in range(len(first)))
+    return Batch(tuple(cases), index, kinds, kind, take(stacked([one.work for one in cases]), index), split)
+
+
+def software(one: Case) -> tuple[Hardware, str, bool, bool, bool, bool, bool]:
+    """What a case's machine letters follow from, beside the constants."""
+    return one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless
 
 
 def stacked(letters: Sequence[Any]) -> Any:
@@ -214,20 +239,16 @@ def stacked(letters: Sequence[Any]) -> Any:
     )
 
 
-def machines(cases: Sequence[Case], constants: Efficiency) -> Machine:
-    """The machine letters of several cases as arrays."""
-    made: dict[tuple[Hardware, str, bool, bool], Machine] = {}
-    for one in cases:
-        key = (one.hardware, one.precision, one.fused, one.overlap)
-        if key not in made:
-            made[key] = machine(one.hardware, one.precision, constants, one.fused, one.overlap)
-    result: Machine = stacked([made[one.hardware, one.precision, one.fused, one.overlap] for one in cases])
+def machines(batch: Batch, constants: Efficiency) -> Machine:
+    """The machine letters of a batch's cases as arrays."""
+    made = [machine(one.hardware, one.precision, constants, *software(one)[2:]) for one in batch.kinds]
+    result: Machine = take(stacked(made), batch.kind)
     return result
 
 
 def chosen(batch: Batch, constants: Efficiency) -> tuple[NDArray[np.intp], Array, Array]:
     """For every case the row of its fastest layout that fits (else of least memory), its seconds, and its bytes."""
-    letters = take(machines(batch.cases, constants), batch.case)
+    letters = take(machines(batch, constants), batch.case)
     memory = np.asarray(memory_use(batch.work, batch.degrees, letters).total)
     step = np.asarray(step_time(batch.work, batch.degrees, letters).total)
     key = np.where(memory <= letters.memory, step, 1e12 * memory)

@@ -26,6 +26,22 @@ def send_time(X: Number, x: Number, alpha: Number) -> Number:
     return alpha + X / x
 
 
+def exchange_time(
+    X: Number, r: Number, n: Number, inside: Number, x_up: Number, x_out: Number, alpha: Number
+) -> Number:
+    """Seconds to send tokens of X bytes to r experts each on n ranks, of which `inside` lie in one scale-up domain.
+
+    A token crosses to a domain once and is copied there (DeepSeek-V3, arXiv:2412.19437, section 3.2.2): of H = n/inside
+    domains r random experts lie in H (1 - (1 - 1/H)^r), and one of H is the token's own. Both kinds of links carry
+    their part side by side: max(r X (n - 1)/n / x_up, copies X (H - 1)/H / x_out) + alpha.
+    """
+    H = n / inside
+    copies = H * (1.0 - (1.0 - 1.0 / H) ** r)
+    up = np.where(inside > 1, r * X * (n - 1.0) / n / x_up, 0.0)
+    out = copies * X * (H - 1.0) / H / x_out
+    return np.where(n > 1, np.maximum(up, out) + alpha, 0.0)
+
+
 def exposed(T: Number, window: Number, floor: Number) -> Number:
     """The part of communication time T that computation does not hide.
 

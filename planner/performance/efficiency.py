@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import hardware_catalog
-from planner.errors import InputError, Problem, nearest
+from hardware_catalog.read import csv_rows, unique
+from planner.errors import InputError, Problem
 
 ANY = "any"
+RESIDUALS = "residuals.csv"  # beside the constants: errors of the runs they were fitted on
 COLUMNS = ("family", "constant", "value", "unit", "source", "fit_date", "rows", "residual")
 MEANING = {
     "matmul": ("1", "share of the dense peak that large 16-bit matrix multiplies reach"),
@@ -30,6 +32,13 @@ MEANING = {
     "backward": ("1", "time of a backward product over that of the forward one of the same size"),
     "depth": ("1", "inner dimension whose time a matrix multiply pays on top of its own"),
     "adapters": ("1", "time of low-rank adapters over that of their memory traffic beside every linear layer"),
+    "grouped": ("1", "rate of the experts' grouped products over that of one product of the same size"),
+    "routing": ("1", "memory traffic of routing tokens to experts over that of unfused kernels"),
+    "routing_unfused": ("1", "the same for software from before 2026"),
+    "imbalance": ("1", "tokens of the busiest expert-parallel rank over the mean"),
+    "exchange_exposed": ("1", "share of the experts' all-to-all exchange that computation does not hide"),
+    "expert_launch": ("s", "what a mixture of experts adds to that shortest time: routing, and kernels per expert"),
+    "tile": ("1", "rows of a tile of a matrix product: each expert's last one is half empty on average"),
     "head_size": ("1", "head size at which attention reaches half of its asymptotic rate"),
     "launch": ("s", "shortest time of one layer's forward pass: its kernels must be launched one by one"),
     "launch_unfused": ("s", "the same for software without fused attention, which launches more and smaller kernels"),
@@ -48,10 +57,31 @@ MEANING = {
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """Constants of a folder that stand in for shipped ones, and what they are fitted on."""
+
+    folder: str
+    values: Mapping[tuple[str, str], float]
+    sources: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names: dict[str, list[str]] = {}
+        for family, constant in sorted(self.values):
+            names.setdefault(family, []).append(constant)
+        listed = "; ".join(f"{family} ({', '.join(constants)})" for family, constants in names.items())
+        return f"performance constants of {self.folder} overlay the shipped ones: {listed}"
+
+    def digest(self, other: str) -> str:
+        """SHA-256 (hex) of another digest and these constants, so that what was planned on them looks different."""
+        return hashlib.sha256(f"{other}{sorted(self.values.items())}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Efficiency:
-    """Constants by (family, constant); a family without a constant uses `any`."""
+    """Constants by (family, constant); a family without a constant uses `any`. `overlay` says which are the user's."""
 
     values: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    overlay: Overlay | None = None
 
     def __getitem__(self, key: tuple[str, str]) -> float:
         family, constant = key
@@ -75,25 +105,36 @@ def efficiency() -> Efficiency:
 
 
 def read_efficiency(folder: Path) -> Efficiency:
-    """Constants of every csv of a folder; raises InputError with file:line: field."""
-    values: dict[tuple[str, str], float] = {}
-    for file in sorted(folder.glob("*.csv")):
-        with file.open(newline="", encoding="utf-8") as lines:
-            reader = csv.DictReader(lines)
-            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
-                raise InputError(Problem(f"columns missing: {', '.join(sorted(missing))}", str(file), 1))
-            for line, row in enumerate(reader, start=2):
-                name = row["constant"]
-                if name not in MEANING:
-                    raise InputError(
-                        Problem(f"unknown constant '{name}'", str(file), line, "constant", nearest(name, MEANING))
-                    )
-                try:
-                    values[row["family"], name] = float(row["value"])
-                except ValueError as error:
-                    raise InputError(
-                        Problem(f"expected a number, got '{row['value']}'", str(file), line, "value")
-                    ) from error
+    """Constants of every csv of a folder, complete for the family `any`; raises InputError with file:line: field."""
+    values, _ = read_constants(folder)
     if absent := sorted(name for name in MEANING if (ANY, name) not in values):
         raise InputError(Problem(f"no value of family 'any' for {', '.join(absent)}", str(folder)))
     return Efficiency(values)
+
+
+def overlaid(shipped: Efficiency, folder: Path, families: Collection[str]) -> Efficiency:
+    """Constants with those of a folder (of `planner calibrate`) in their place; they may be of these families or `any`.
+
+    Raises InputError with file:line: field: and the nearest name for all that is no constant of a known family.
+    """
+    values, sources = read_constants(folder, (*families, ANY))
+    return Efficiency({**shipped.values, **values}, Overlay(str(folder), values, sources))
+
+
+def read_constants(
+    folder: Path, families: Collection[str] | None = None
+) -> tuple[dict[tuple[str, str], float], tuple[str, ...]]:
+    """Constants of every csv of a folder by (family, constant), and their sources; InputError with every problem."""
+    files = sorted(file for file in folder.glob("*.csv") if file.name != RESIDUALS)
+    if not files:
+        why = "holds no constants: expected FAMILY.csv files" if folder.is_dir() else "is not a directory of constants"
+        raise InputError(Problem(why, str(folder)))
+    problems: list[Problem] = []
+    rows = [row for file in files for row in csv_rows(file, COLUMNS, problems)]
+    values: dict[tuple[str, str], float] = {}
+    for row in unique(rows, "family", "constant"):
+        family = row.text("family") if families is None else row.known("family", families, "a family of the catalog")
+        values[family, row.known("constant", MEANING, "a constant")] = row.number("value")
+    if problems:
+        raise InputError(problems)
+    return values, tuple(dict.fromkeys(row.cells["source"] for row in rows))

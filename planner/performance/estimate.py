@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
-from planner.errors import InputError, Problem, nearest
 from planner.model_spec import ModelSpec
 from planner.performance.efficiency import Efficiency
 from planner.performance.efficiency import efficiency as shipped
 from planner.performance.flops import hardware_flops_per_token, model_flops_per_token, utilisation
 from planner.performance.hardware import GIB, Hardware, Machine, machine
-from planner.performance.layout import RECOMPUTE, Layout, degrees
+from planner.performance.layout import Layout, degrees
+from planner.performance.legal import check_degrees, check_together, nearest_layout
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape, shape
 from planner.performance.search import Fixed, best_rows, layouts
@@ -40,6 +41,7 @@ class Estimate:
     breakdown_s: Mapping[str, float]
     binds: str
     expected_error: float | None
+    nearest_fitting: Layout | None = None  # where this one does not fit: the one that changes least of what was given
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite step time becomes None."""
@@ -58,6 +60,7 @@ class Estimate:
             "accelerators": self.accelerators,
             "binds": self.binds,
             "expected_error": self.expected_error,
+            "nearest_fitting": self.nearest_fitting.as_dict() if self.nearest_fitting else None,
         }
 
 
@@ -82,20 +85,23 @@ def estimate(
 ) -> Estimate:
     """The fastest layout on `accelerators` accelerators under the degrees given; those left out are searched.
 
-    Raises InputError when a degree cannot be: it says which and by what it should divide.
+    Raises InputError when a degree cannot be: which rule, by how much, and the nearest legal layout. Where what was
+    given does not fit, `nearest_fitting` is the layout that does and changes least of it.
     """
-    fixed = Fixed(tp, pp, vp, cp, micro_batch, zero, recompute)
-    check_degrees(model, accelerators, global_batch_sequences, fixed, ep)
+    fixed = Fixed(tp, pp, vp, cp, ep, micro_batch, zero, recompute)
     constants = constants or shipped()
-    table = layouts(
-        model, hardware, [accelerators], sequence_length, global_batch_sequences, precision, fixed, lora, constants
-    )
+    phase = (model, hardware, [accelerators], sequence_length, global_batch_sequences, precision)
+    every = cache(lambda: layouts(*phase, lora=lora, constants=constants))
+    check_degrees(model, hardware, accelerators, global_batch_sequences, fixed, every)
+    table = layouts(*phase, fixed, lora, constants)
     row = best_rows(table, 1)[0]
     if row < 0:
+        check_together(fixed, every())
         return no_layout(accelerators, global_batch_sequences)
     work = shape(model, sequence_length, global_batch_sequences, lora)
     error = constants[hardware.family, "expected_error"]
-    return describe(work, machine(hardware, precision, constants), hardware, table.layout(row), error)
+    found = describe(work, machine(hardware, precision, constants), hardware, table.layout(row), error)
+    return found if found.fits else replace(found, nearest_fitting=nearest_layout(fixed, every(), fitting=True))
 
 
 def best_layouts(
@@ -162,60 +168,3 @@ def no_layout(accelerators: int, global_batch_sequences: int) -> Estimate:
     """The answer where no layout is legal."""
     why = f"no legal layout: {accelerators} accelerators cannot share {global_batch_sequences} sequences evenly"
     return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None)
-
-
-def check_degrees(
-    model: ModelSpec, accelerators: int, global_batch_sequences: int, fixed: Fixed, ep: int | None
-) -> None:
-    """Raise InputError for every degree that does not divide what it splits."""
-    problems: list[Problem] = []
-
-    def divides(name: str, value: int | None, what: str, size: int) -> None:
-        if value is not None and (value < 1 or size % value):
-            problems.append(Problem(f"{value} does not divide {what} ({size})", field=name))
-
-    divides("tp", fixed.tp, "the attention heads", model.heads)
-    for name in ("tp", "pp", "cp"):
-        divides(name, getattr(fixed, name), "the accelerators", accelerators)
-    model_parallel = (fixed.tp or 1) * (fixed.pp or 1) * (fixed.cp or 1)
-    if not problems and accelerators % model_parallel:
-        problems.append(
-            Problem(f"tp * pp * cp = {model_parallel} does not divide the accelerators ({accelerators})", field="tp")
-        )
-    if fixed.pp and fixed.pp > model.layers:
-        problems.append(Problem(f"{fixed.pp} stages for {model.layers} layers", field="pp"))
-    if fixed.vp and fixed.vp > 1 and not problems:
-        p = fixed.pp or 1
-        if p == 1:
-            problems.append(Problem("interleaving needs a pipeline: give --pp above 1", field="vp"))
-        elif model.layers % (p * fixed.vp) and (model.layers + 2) % (p * fixed.vp):
-            problems.append(
-                Problem(f"pp * vp = {p * fixed.vp} does not divide the layers ({model.layers})", field="vp")
-            )
-    divides("micro_batch", fixed.micro_batch, "the global batch in sequences", global_batch_sequences)
-    if not problems and all((fixed.tp, fixed.pp, fixed.cp)):
-        dp = accelerators // model_parallel
-        if global_batch_sequences % (dp * (fixed.micro_batch or 1)):
-            problems.append(
-                Problem(
-                    f"dp * micro_batch = {dp} * {fixed.micro_batch or 1} does not divide the global batch "
-                    f"({global_batch_sequences} sequences)",
-                    field="micro_batch",
-                )
-            )
-    if fixed.zero is not None and fixed.zero not in range(4):
-        problems.append(Problem(f"expected 0, 1, 2 or 3, got {fixed.zero}", field="zero"))
-    if fixed.recompute is not None and fixed.recompute not in RECOMPUTE:
-        problems.append(
-            Problem(
-                f"expected one of {', '.join(RECOMPUTE)}, got '{fixed.recompute}'",
-                field="recompute",
-                nearest=nearest(fixed.recompute, RECOMPUTE),
-            )
-        )
-    if ep not in (None, 1):
-        problems.append(
-            Problem(f"expert parallelism of {ep} needs a mixture of experts; {model.name} is dense", field="ep")
-        )
-    if problems:
-        raise InputError(problems)

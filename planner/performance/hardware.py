@@ -12,6 +12,7 @@ from planner.performance.efficiency import efficiency as shipped
 from planner.performance.parameters import Number
 
 GIB = 2.0**30
+CUBE = 64  # chips of a 4 x 4 x 4 cube, whose faces optical switches join (TPU v4: Jouppi et al. 2023, arXiv:2304.01433)
 PRECISIONS = ("bf16", "fp16", "fp8", "fp32", "int8", "fp4")
 
 
@@ -34,6 +35,7 @@ class Hardware:
     domain: int
     scale_out: float
     torus_axes: int
+    wraps_from: int  # accelerators from which on the axes of a torus close into rings
     mesh: bool
     watts: float  # power limit, 0 where unknown
 
@@ -82,6 +84,7 @@ class Machine:
     n1: Number
     n2: Number
     axes: Number
+    wrap: Number  # accelerators from which on the torus wraps round
     mesh: Number
     alpha1: Number
     alpha3: Number
@@ -98,6 +101,12 @@ class Machine:
     head_size: Number
     depth: Number
     adapters: Number
+    grouped: Number
+    routing: Number
+    imbalance: Number
+    exchange_exposed: Number
+    expert_launch: Number
+    tile: Number
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
     reserve: Number  # bytes
@@ -173,6 +182,7 @@ def of_accelerator(
         domain=domain,
         scale_out=gbps * 1e9 / 8.0,
         torus_axes=axes,
+        wraps_from={2: domain, 3: CUBE}.get(axes, 0) if accelerator.form_factor == "TPU-slice" else 0,
         mesh=accelerator.topology.endswith("-mesh") and accelerator.topology != "nvlink-mesh",
         watts=accelerator.tdp_w or 0.0,
     )
@@ -193,11 +203,16 @@ def machine(
     constants: Efficiency | None = None,
     fused_attention: bool = True,
     overlap: bool = True,
+    balanced: bool = False,
+    fused_routing: bool = True,
+    dropless: bool = True,
 ) -> Machine:
     """The letters of a hardware at a precision with the constants of its family.
 
     `fused_attention` false describes software from before FlashAttention (2022): attention scores go through memory.
-    `overlap` false: no communication is hidden.
+    `overlap` false: no communication is hidden. `balanced`: every expert gets the same number of tokens (benchmarks).
+    `fused_routing` false describes software from before 2026, which sorts and sends tokens by separate kernels;
+    `dropless` false training with a fixed capacity of each expert, whose kernels a graph can launch together.
     """
     constants = constants or shipped()
 
@@ -229,6 +244,7 @@ def machine(
         n1=float(hardware.domain),
         n2=float(max(hardware.accelerators_per_node, 1)),
         axes=float(hardware.torus_axes),
+        wrap=float(hardware.wraps_from),
         mesh=float(hardware.mesh),
         alpha1=one("latency_up"),
         alpha3=one("latency_out"),
@@ -245,6 +261,12 @@ def machine(
         head_size=one("head_size"),
         depth=one("depth"),
         adapters=one("adapters"),
+        grouped=one("grouped"),
+        routing=one("routing" if fused_routing else "routing_unfused"),
+        imbalance=1.0 if balanced else one("imbalance"),
+        exchange_exposed=one("exchange_exposed") if overlap else 1.0,
+        expert_launch=one("expert_launch") if dropless else 0.0,
+        tile=one("tile"),
         fused=float(fused),
         memory=hardware.memory_gib * GIB,
         reserve=one("reserve"),
@@ -271,5 +293,6 @@ def per_core(hardware: Hardware, cores: int) -> Hardware:
         watts=part(hardware.watts),
         scale_up=part(hardware.scale_up),
         domain=hardware.domain * cores,
+        wraps_from=hardware.wraps_from * cores,
         scale_out=part(hardware.scale_out),
     )

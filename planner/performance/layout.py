@@ -14,8 +14,9 @@ RECOMPUTE = ("none", "selective", "full")
 class Layout:
     """Degrees of parallelism of one placement; tp * pp * cp * dp is the number of accelerators.
 
-    `vp` is chunks of layers per pipeline stage (1: plain 1F1B), `zero` the ZeRO stage (3: FSDP full shard),
-    `shard_group` how many ranks share one copy of what ZeRO shards (0: all dp * cp).
+    `vp` is chunks of layers per pipeline stage (1: plain 1F1B); `ep` spreads the experts, each whole, over part of the
+    tp * cp * dp accelerators of a stage; `zero` is the ZeRO stage (3: FSDP full shard), `shard_group` how many ranks
+    share one copy of what ZeRO shards (0: all dp * cp).
     """
 
     tp: int = 1
@@ -54,6 +55,7 @@ class Degrees:
     v: Number
     D: Number
     c: Number
+    e: Number
     b: Number
     z: Number
     S: Number  # shard group
@@ -70,6 +72,7 @@ def degrees(layout: Layout) -> Degrees:
         v=float(layout.vp),
         D=float(layout.dp),
         c=float(layout.cp),
+        e=float(layout.ep),
         b=float(layout.micro_batch),
         z=float(layout.zero),
         S=float(layout.shard_group or layout.dp * layout.cp),

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from planner.performance.compute import tokens
+from planner.performance.compute import expert_tokens, tokens
 from planner.performance.hardware import Machine
 from planner.performance.layout import Degrees
-from planner.performance.parameters import Number, Shape, layers_per_stage, stage_parameters
+from planner.performance.parameters import Number, Shape, layers_per_stage, stage_experts, stage_parameters
 from planner.performance.pipeline import kept_layers
 
 
@@ -43,19 +43,27 @@ def layer_activations(shape: Shape, degrees: Degrees, machine: Machine) -> Numbe
     8-bit recipes (Transformer Engine) keep the inputs of linear layers in 8 bits and all else in 16, so the attention
     output twice. Under frozen weights those inputs are not needed; low-rank adapters beside QKV and output projection
     (arXiv:2106.09685) keep theirs after dropout, and its mask: 3 bytes a value.
+
+    Latent attention also keeps its latents; each token copy sent to an expert keeps its input, its result and what the
+    feed-forward keeps. Selective recomputation drops an expert's activation and the heads expanded from latents
+    (DeepSeek-V3, arXiv:2412.19437, section 3.2.3).
     """
     n, t = tokens(shape, degrees), degrees.t
     split = np.where(degrees.sp > 0, t, 1.0)
     w = np.maximum(machine.bytes_operand, 2.0)
     x = (1.0 - shape.lora) * np.where(machine.cast > 0, machine.bytes_operand, w)  # an input of a linear layer
-    adapters = 3.0 * shape.lora * (shape.h / split + shape.a * shape.d / t)
+    adapters = 3.0 * shape.lora * (shape.h / split + shape.a * shape.d_v / t)
     outside = (2.0 * w + 2.0 * x) * shape.h + np.where(machine.fused > 0, 0.0, 2.0 * shape.h)
-    qkv = w * (shape.a / t + 2.0 * np.maximum(shape.k / t, 1.0)) * shape.d
-    inside = ((w + machine.cast * x) * shape.a * shape.d + (w * (shape.g - 1.0) + x) * shape.f) / t
+    heads = shape.a / t * shape.d + np.maximum(shape.k / t, 1.0) * (shape.d + shape.d_v)
+    qkv = w * (heads + shape.l_q + shape.l_kv)
+    inside = ((w + machine.cast * x) * shape.a * shape.d_v + (w * (shape.g - 1.0) + x) * shape.f) / t
     probabilities = np.where(machine.fused > 0, np.where(machine.bytes_operand > 2.0, w, 0.0), 2.0 * w + 1.0)
     scores = np.where(degrees.selective > 0, 0.0, probabilities * shape.a * shape.s / t)
-    saved = np.where((machine.fused > 0) & (degrees.selective > 0), x * (2.0 * shape.h / split + shape.f / t), 0.0)
-    return n * (outside / split + qkv + inside + adapters + scores - saved)
+    cheap = x * (2.0 * shape.h / split + shape.f / t) + np.where(shape.l_kv > 0, w * heads, 0.0)
+    saved = np.where((machine.fused > 0) & (degrees.selective > 0), cheap, 0.0)
+    experts = (w + x) * shape.h + (w * (shape.g - 1.0) + (1.0 - degrees.selective) * x) * shape.y
+    routed = shape.L_m / shape.L * expert_tokens(shape, degrees, machine) * experts
+    return n * (outside / split + qkv + inside + adapters + scores - saved) + routed
 
 
 def checkpoint(shape: Shape, degrees: Degrees) -> Number:
@@ -108,11 +116,13 @@ def layer_buffers(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
 def weight_buffers(shape: Shape, degrees: Degrees, w: Number) -> Number:
     """Bytes of weights and their gradients that exist only while one layer is computed, with weights of w bytes.
 
-    16-bit gradients on their way to the sums, 2 bytes (one of each shape in Transformer Engine). FSDP also gathers two
-    layers and the output table: Zhao et al. 2023 (arXiv:2304.11277), section 3.
+    16-bit gradients on their way to the sums, 2 bytes; one of each shape in Transformer Engine, so experts hardly
+    count. FSDP also gathers two layers and the output table: Zhao et al. 2023 (arXiv:2304.11277), section 3.
     """
-    gathered = np.where(degrees.z >= 3, w * (2.0 * shape.N_layer + shape.N_embedding / shape.tables), 0.0)
-    return (gathered + 2.0 * (1.0 - shape.lora) * shape.N_layer) / degrees.t
+    dense, table = shape.N_layer / degrees.t, shape.N_embedding / shape.tables / degrees.t
+    experts = np.where(shape.L_m > 0, shape.q * shape.N_expert / degrees.e, 0.0)
+    gathered = np.where(degrees.z >= 3, w * (2.0 * (dense + experts) + table), 0.0)
+    return gathered + 2.0 * (1.0 - shape.lora) * dense
 
 
 def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
@@ -132,7 +142,13 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(
         machine.bytes_operand > 2.0, 2.0, 1.0
     )
-    z1, z2, z3 = (np.where(degrees.z >= stage, degrees.S, 1.0) for stage in (1.0, 2.0, 3.0))
+    experts = stage_experts(shape, degrees.e, degrees.p, degrees.v)
+    replicas = np.maximum(degrees.t * degrees.D * degrees.c / degrees.e, 1.0)  # of one expert; ZeRO shards over them
+
+    def held(stage: float) -> Number:
+        S_e = np.minimum(degrees.S, replicas)
+        return Psi / np.where(degrees.z >= stage, degrees.S, 1.0) + experts / np.where(degrees.z >= stage, S_e, 1.0)
+
     ell = layers_per_stage(shape.L, degrees.p, degrees.v)
     m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)
     whole = layer_activations(shape, degrees, machine)
@@ -143,11 +159,11 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working + outputs(shape, degrees, machine, m)
     logits = 6.0 * n * shape.V / degrees.t
     moving = layer_buffers(shape, degrees, machine)
-    converted = np.maximum(trained * machine.scaled * 4.0 * Psi / z1 - activations, 0.0)
+    converted = np.maximum(trained * machine.scaled * 4.0 * held(1.0) - activations, 0.0)
     return MemoryUse(
-        weights=w * Psi / z3,
-        gradients=trained * gradient_bytes(degrees, machine) * Psi / z2,
-        optimizer=trained * np.where(machine.bytes_operand > 2.0, 8.0, 12.0) * Psi / z1 + converted,
+        weights=w * held(3.0),
+        gradients=trained * gradient_bytes(degrees, machine) * held(2.0),
+        optimizer=trained * np.where(machine.bytes_operand > 2.0, 8.0, 12.0) * held(1.0) + converted,
         activations=activations,
         logits=np.maximum(ell * kept + logits - activations - moving, 0.0),
         buffers=moving + weight_buffers(shape, degrees, w),

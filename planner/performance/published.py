@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from planner.architecture import model, model_names
 from planner.errors import InputError, Problem
 from planner.model_spec import ModelSpec
 
 NUMBERS = (
     "params_total_b",
+    "params_active_b",
     "layers",
     "hidden",
     "ffn_hidden",
     "heads",
     "kv_heads",
     "vocab",
+    "experts",
+    "experts_active",
     "seq_len",
     "global_batch_sequences",
     "micro_batch",
@@ -29,6 +33,7 @@ NUMBERS = (
     "vp",
     "dp",
     "cp",
+    "ep",
     "step_time_s",
     "tokens_per_s_per_device",
 )
@@ -58,6 +63,7 @@ PRECISION = {
     "float32": "fp32",
 }
 EARLIEST_FUSED_YEAR = 2023
+EARLIEST_ROUTING_YEAR = 2026
 SAMPLE = 512  # tokens of a packed fine-tuning sample
 
 
@@ -122,13 +128,11 @@ def read_runs(path: Path) -> list[Run]:
 
 def unmodelled(run: Run, accelerators: object) -> str:
     """Why a row cannot be modelled, or ''."""
-    if run.words["arch"] not in ("", "dense"):
-        return (
-            "mixture of experts: not modelled yet"
-            if run.words["arch"] == "moe"
-            else f"architecture '{run.words['arch']}' not modelled"
-        )
-    if missing := [name for name in ("layers", "hidden", "ffn_hidden", "heads", "vocab") if name not in run.numbers]:
+    if run.words["arch"] not in ("", "dense", "moe"):
+        return f"architecture '{run.words['arch']}' not modelled"
+    shape = ["layers", "hidden", "ffn_hidden", "heads", "vocab"]
+    shape += ["experts", "experts_active"] if run.words["arch"] == "moe" else []
+    if (missing := [name for name in shape if name not in run.numbers]) and bundled_spec(run) is None:
         return f"layer shape not published: {', '.join(missing)}"
     if missing := [
         name for name in ("num_accelerators", "seq_len", "global_batch_sequences") if name not in run.numbers
@@ -172,40 +176,91 @@ def attention_span(run: Run) -> int:
     )
 
 
-def model_spec(run: Run) -> ModelSpec:
-    """The architecture of a row; what has no column (gated block, tied tables, head size) from the parameter count.
+def bundled_spec(run: Run) -> ModelSpec | None:
+    """The bundled architecture that a row names, unless the columns of its shape say otherwise; None without one.
 
-    The most usual of the combinations within 1 % of the published count, otherwise the nearest.
+    Of a mixture of experts the columns leave out shared experts, dense layers and latent attention, so there the shape
+    alone also names it.
     """
-    h, a = run.count("hidden"), run.count("heads")
-    f = run.count("ffn_hidden")
-    k = run.count("kv_heads", a)
-    wanted = run.numbers.get("params_total_b", 0.0) * 1e9
+    moe = run.words["arch"] == "moe"
+    name = _plain(run.words["model"].partition("(")[0])
+    known = [model(one) for one in model_names() if _plain(one) == name]
+    if moe and not known and all(name in run.numbers for name in ("layers", "hidden", "heads", "experts")):
+        known = [spec for one in model_names() if (spec := model(one)).experts]
+    columns = {"layers": "layers", "hidden": "hidden_size", "heads": "heads", "vocab": "vocabulary"}
+    columns |= {"experts": "experts", "experts_active": "experts_per_token"} if moe else {}
+    for spec in known:
+        if all(run.count(column, getattr(spec, field)) == getattr(spec, field) for column, field in columns.items()):
+            return spec
+    return None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def model_spec(run: Run) -> ModelSpec:
+    """The architecture of a row: the bundled one it names where the columns do not tell it, else one with its columns.
+
+    What has no column (gated block, tied tables, head size; for experts the shared ones) follows from the parameter
+    count: the most usual of the combinations within 1 % of the published count, otherwise the nearest.
+    """
+    complete = all(name in run.numbers for name in ("layers", "hidden", "ffn_hidden", "heads", "vocab"))
+    if (run.words["arch"] == "moe" or not complete) and (bundled := bundled_spec(run)):
+        return replace(bundled, mtp_layers=0) if "w/o mtp" in run.words["notes"].lower() else bundled
+    options = moe_variants(run) if run.words["arch"] == "moe" else dense_variants(run)
+    wanted = {"parameters": run.numbers.get("params_total_b"), "active_parameters": run.numbers.get("params_active_b")}
+    known = {name: value * 1e9 for name, value in wanted.items() if value}
+    errors = [max((abs(getattr(one, name) / known[name] - 1.0) for name in known), default=0.0) for one in options]
+    near = [option for option, error in zip(options, errors, strict=True) if error < 0.01]
+    return near[0] if near else options[errors.index(min(errors))]
+
+
+def dense_variants(run: Run) -> list[ModelSpec]:
+    """Dense architectures with the columns of a row, the most usual first."""
+    h, a, f = run.count("hidden"), run.count("heads"), run.count("ffn_hidden")
     gated_first = (False, True) if f == 4 * h else (True, False)
     sizes = [h // a, *(size for size in (128, 256) if size != h // a)]
-    options = [
+    window = attention_span(run) if attention_span(run) < run.count("seq_len") else 0
+    return [
         ModelSpec(
             name=run.words["model"],
             layers=run.count("layers"),
             hidden_size=h,
             ffn_size=f,
             heads=a,
-            kv_heads=k,
+            kv_heads=run.count("kv_heads", a),
             vocabulary=run.count("vocab"),
             head_size=size,
             gated_mlp=gated,
             tied_embeddings=tied,
-            sliding_window=attention_span(run) if attention_span(run) < run.count("seq_len") else 0,
+            sliding_window=window,
         )
         for size in sizes
         for gated in gated_first
         for tied in (not gated, gated)
     ]
-    if not wanted:
-        return options[0]
-    errors = [abs(option.parameters / wanted - 1.0) for option in options]
-    near = [option for option, error in zip(options, errors, strict=True) if error < 0.01]
-    return near[0] if near else options[errors.index(min(errors))]
+
+
+def moe_variants(run: Run) -> list[ModelSpec]:
+    """Mixtures of experts with the columns of a row; shared experts and dense layers have no column."""
+    y, L = run.count("ffn_hidden"), run.count("layers")
+    return [
+        replace(
+            dense,
+            experts=run.count("experts"),
+            experts_per_token=run.count("experts_active"),
+            expert_ffn_size=y,
+            shared_ffn_size=shared * y,
+            dense_layers=first,
+            moe_every=every,
+        )
+        for dense in dense_variants(run)
+        for every in (1, 2)
+        for first in (0, 1, 3)
+        for shared in (0, 1, 2)
+        if first < L
+    ]
 
 
 def sharding(run: Run) -> tuple[int | None, int]:
@@ -244,10 +299,27 @@ def fused_attention(run: Run) -> bool:
     """
     if run.words["precision"] == "fp16":
         return False
+    years = software_years(run)
+    return not years or min(years) >= EARLIEST_FUSED_YEAR
+
+
+def fused_routing(run: Run) -> bool:
+    """Whether the run's software routes tokens to experts by fused kernels: not before 2026; undated rows count as now.
+
+    Megatron Core's HybridEP dispatcher and CUDA graphs of mixture-of-experts layers came into NVIDIA's releases between
+    25.11 and 26.04; throughput of an unchanged configuration rose by up to 1.9 times (Megatron-Bridge
+    performance-summary.md).
+    """
+    years = software_years(run)
+    return not years or min(years) >= EARLIEST_ROUTING_YEAR
+
+
+def software_years(run: Run) -> list[int]:
+    """Years that a row's source and notes name: arXiv numbers, dates, and releases like 'container 25.11', 'v25.05'."""
     text = run.words["source"] + " " + run.words["notes"]
     years = [2000 + int(year) for year in re.findall(r"arXiv[: ](\d\d)\d\d\.\d{4,5}", text)]
     years += [int(year) for year in re.findall(r"(?<!\d)(20[12]\d)(?:-\d\d|\b)", text)]
-    return not years or min(years) >= EARLIEST_FUSED_YEAR
+    return years + [2000 + int(year) for year in re.findall(r"(?:container |NeMo |\bv)(2\d)\.\d\d\b", text)]
 
 
 def interleaved(run: Run) -> bool | None:

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 Letters = TypeVar("Letters", Shape, Degrees, Machine)
 MICRO_BATCHES = (1, 2, 4, 8, 16, 32)
 LARGEST_PIPELINE = 64
+LARGEST_EXPERT_GROUP = 128
 SHORTEST_CONTEXT = 4096  # tokens a context-parallel rank should keep
 
 
@@ -34,6 +35,7 @@ class Fixed:
     pp: int | None = None
     vp: int | None = None
     cp: int | None = None
+    ep: int | None = None
     micro_batch: int | None = None
     zero: int | None = None
     recompute: str | None = None
@@ -62,6 +64,7 @@ class Table:
             vp=round(at["v"]),
             dp=dp,
             cp=cp,
+            ep=round(at["e"]),
             micro_batch=round(at["b"]),
             zero=round(at["z"]),
             recompute=recompute,
@@ -82,8 +85,13 @@ def take(letters: Letters, index: NDArray[np.intp]) -> Letters:
 
 
 @lru_cache(maxsize=256)
-def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: bool, fixed: Fixed) -> Array:
-    """Columns t, p, v, c, b of every combination legal on some slice: whole heads per rank, whole chunks per stage."""
+def grid(
+    layers: int, heads: int, experts: int, sequence_length: int, domain: int, pipelined: bool, fixed: Fixed
+) -> Array:
+    """Columns t, p, v, c, e, b of every combination legal on some slice: whole heads, experts and chunks per rank.
+
+    Expert parallelism is searched over the divisors of the experts that are powers of two, or all of them.
+    """
     widths = (1, 2, 3, 4, 6, 8, 12, 16) if domain > 16 else (1, 2, 4, 8, 16)  # PaLM's 6,144 chips held 12 x 512
     tensors = (fixed.tp,) if fixed.tp else [t for t in widths if t <= domain and heads % t == 0]
     contexts = (
@@ -92,6 +100,8 @@ def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: 
         else [c for c in (1, 2, 4, 8, 16, 32, 64) if c == 1 or sequence_length >= c * SHORTEST_CONTEXT]
     )
     batches = (fixed.micro_batch,) if fixed.micro_batch else MICRO_BATCHES
+    spread = [e for e in range(1, experts + 1) if experts % e == 0 and (e & (e - 1) == 0 or e == experts)]
+    groups = (fixed.ep,) if fixed.ep else [e for e in spread if e <= LARGEST_EXPERT_GROUP] or [1]
     stages = []
     for p in (fixed.pp,) if fixed.pp else range(1, min(layers, LARGEST_PIPELINE if pipelined else 1) + 1):
         chunks = (
@@ -104,8 +114,8 @@ def grid(layers: int, heads: int, sequence_length: int, domain: int, pipelined: 
         elif len(chunks) > 4:
             chunks = [*chunks[:2], chunks[len(chunks) // 2], chunks[-1]]
         stages += [(p, v) for v in chunks]
-    rows = [(t, p, v, c, b) for t, (p, v), c, b in product(tensors, stages, contexts, batches)]
-    return np.array(rows, dtype=float).reshape(-1, 5)
+    rows = [(t, p, v, c, e, b) for t, (p, v), c, e, b in product(tensors, stages, contexts, groups, batches)]
+    return np.array(rows, dtype=float).reshape(-1, 6)
 
 
 def candidates(
@@ -118,20 +128,24 @@ def candidates(
 ) -> tuple[NDArray[np.intp], Degrees]:
     """Every legal layout of every slice size, without ZeRO and recomputation decided: slice index and degrees.
 
-    Legal: the degrees multiply to the accelerators, micro-batches divide the global batch evenly over the data-parallel
-    ranks, and an interleaved pipeline gets a multiple of its stages (Megatron SC21, arXiv:2104.04473, section 2.2.2).
+    Legal: the degrees multiply to the accelerators, expert groups divide the accelerators of a stage, micro-batches
+    divide the global batch evenly over the data-parallel ranks, and an interleaved pipeline gets a multiple of its
+    stages (Megatron SC21, arXiv:2104.04473, section 2.2.2).
     """
-    table = grid(model.layers, model.heads, sequence_length, hardware.domain, hardware.torus_axes == 1, fixed)
-    t, p, v, c, b = (column[None, :] for column in table.T)
+    table = grid(
+        model.layers, model.heads, model.experts, sequence_length, hardware.domain, hardware.torus_axes == 1, fixed
+    )
+    t, p, v, c, e, b = (column[None, :] for column in table.T)
     D = np.array(accelerators, dtype=float)[:, None] / (t * p * c)
     m = global_batch_sequences / (D * b)
     legal = (D >= 1) & (np.floor(D) == D) & (m >= 1) & (m == np.floor(m)) & ((v == 1) | (np.mod(m, p) == 0))
+    legal &= np.mod(t * c * D, e) == 0
     index, row = np.nonzero(legal)
-    t, p, v, c, b = (column[row] for column in table.T)
+    t, p, v, c, e, b = (column[row] for column in table.T)
     D = D[index, row]
     zero = np.zeros_like(t)
     S = np.minimum(fixed.shard_group, D * c) if fixed.shard_group else D * c
-    return index, Degrees(t, p, v, D, c, b, zero, S, zero, zero, (t > 1) * float(fixed.sequence_parallel))
+    return index, Degrees(t, p, v, D, c, e, b, zero, S, zero, zero, (t > 1) * float(fixed.sequence_parallel))
 
 
 def layouts(

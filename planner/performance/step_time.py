@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from planner.performance.collectives import exposed, gather_time, reduce_time, send_time
-from planner.performance.compute import layer_time, loss_time, optimizer_time, tokens
+from planner.performance.collectives import exchange_time, exposed, gather_time, reduce_time, send_time
+from planner.performance.compute import expert_tokens, layer_time, loss_time, matmul_time, optimizer_time, tokens
 from planner.performance.hardware import Machine
 from planner.performance.layout import Degrees
-from planner.performance.parameters import Number, Shape, layers_per_stage, stage_parameters
+from planner.performance.parameters import Number, Shape, layers_per_stage, stage_experts, stage_parameters
 from planner.performance.pipeline import bubble, slowest_stage
 from planner.performance.topology import path
 
@@ -20,12 +20,14 @@ class StepTime:
     """Seconds of one step; the total is the sum of the parts. Per-stage parts are those of the average stage."""
 
     matmul: Number
+    experts: Number
     attention: Number
     elementwise: Number
     loss: Number
     recompute: Number
     tensor_communication: Number
     context_communication: Number
+    expert_communication: Number
     pipeline_communication: Number
     uneven_stages: Number
     bubble: Number
@@ -62,8 +64,24 @@ def context_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number
     Ring attention (Liu et al. 2023, arXiv:2310.01889), section 3: c - 1 sends of one rank's keys and values.
     """
     links = path(machine, degrees.c, degrees.t, total)
-    X = 2.0 * width(machine) * tokens(shape, degrees) * np.maximum(shape.k / degrees.t, 1.0) * shape.d
+    heads = np.maximum(shape.k / degrees.t, 1.0)
+    X = width(machine) * tokens(shape, degrees) * heads * (shape.d + shape.d_v)
     return np.where(degrees.c > 1, (degrees.c - 1.0) * send_time(X, links.x, machine.alpha1), 0.0)
+
+
+def expert_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
+    """Seconds to send the tokens of one layer to their experts' ranks and back, one direction, mean over the layers.
+
+    Two all-to-alls of 2 h bytes a token (dispatch and combine): GShard (arXiv:2006.16668), section 3.2.
+    Experts lie on neighbouring ranks (Megatron Core's folding of parallel groups, arXiv:2504.14960). On a torus a copy
+    crosses a quarter of each axis on average (JAX Scaling Book, "Sharded matrices", all-to-all).
+    """
+    X = width(machine) * expert_tokens(shape, degrees, machine) / np.maximum(shape.r, 1.0) * shape.h
+    inside = np.minimum(np.maximum(machine.n1, machine.n2), degrees.e)
+    hops = np.where(machine.axes > 1, np.maximum(machine.axes * degrees.e ** (1.0 / machine.axes) / 4.0, 1.0), 1.0)
+    x = path(machine, inside, 1.0, total).x / hops
+    alpha = machine.alpha1 + np.where(degrees.e > inside, machine.alpha3 * np.log2(degrees.e / inside), 0.0)
+    return shape.L_m / shape.L * 2.0 * exchange_time(X, shape.r, degrees.e, inside, x, machine.x3, alpha)
 
 
 def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
@@ -86,20 +104,41 @@ def data_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number, m
     are then all-reduced between groups.
     """
     n = degrees.D * degrees.c
-    Psi = width(machine) * stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    held = stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    layers = layers_per_stage(shape.L, degrees.p, degrees.v)
+    once, always = shard_time(held, n, degrees.t, layers, shape, degrees, machine, total, m)
+    experts = stage_experts(shape, degrees.e, degrees.p, degrees.v)
+    replicas = np.maximum(degrees.t * n / degrees.e, 1.0)
+    once_e, always_e = shard_time(experts, replicas, degrees.e, layers, shape, degrees, machine, total, m)
+    return once + once_e, always + always_e
+
+
+def shard_time(
+    held: Number,
+    n: Number,
+    stride: Number,
+    layers: Number,
+    shape: Shape,
+    degrees: Degrees,
+    machine: Machine,
+    total: Number,
+    m: Number,
+) -> tuple[Number, Number]:
+    """The same for `held` parameters on each of n ranks that lie `stride` accelerators apart."""
+    Psi = width(machine) * held
     trained = 1.0 - shape.lora
     S = np.minimum(degrees.S, n)
-    group = path(machine, S, degrees.t, total)
-    between = path(machine, n / S, degrees.t * S, total)
-    layers = layers_per_stage(shape.L, degrees.p, degrees.v)
-    whole = path(machine, n, degrees.t, total)
+    group = path(machine, S, stride, total)
+    between = path(machine, n / S, stride * S, total)
+    whole = path(machine, n, stride, total)
     buckets = np.maximum(Psi / 2.0 / np.maximum(40e6, 1e6 * n), 1.0)
+    some = held > 0
     once = reduce_time(Psi, n, whole.x, buckets * whole.alpha)
     hybrid = reduce_time(Psi / S, n / S, between.x, between.alpha)
     gather = gather_time(Psi, S, group.x, layers * group.alpha)
     fsdp = m * (2.0 + trained) * gather
     per_step = trained * np.where(degrees.z >= 3, np.where(n > S, hybrid, 0.0), once)
-    return per_step, np.where(degrees.z >= 3, fsdp, 0.0)
+    return np.where(some, per_step, 0.0), np.where(some & (degrees.z >= 3), fsdp, 0.0)
 
 
 def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
@@ -107,9 +146,10 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
 
     The slowest stage works m micro-batches one after the other; filling and draining add the bubble. Tensor-parallel
     communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise; the
-    context ring hides behind attention; gradients reduced once a step hide behind the last backward and first forward
-    micro-batch; FSDP hides behind `data_overlap` of all computation. Clipping, optimizer launches and logging take
-    longer the more parameter tensors there are, up to the time `step`.
+    context ring hides behind attention; the experts' exchange hides all but `exchange_exposed`; gradients reduced once
+    a step hide behind the last backward and first forward micro-batch; FSDP hides behind `data_overlap` of all
+    computation. Clipping, optimizer launches and logging take longer the more parameter tensors there are, up to the
+    time `step`.
     """
     p, v = degrees.p, degrees.v
     total = degrees.t * degrees.c * degrees.D * p
@@ -118,14 +158,20 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     T_tensor = machine.tensor_exposed * tensor_time(shape, degrees, machine, total)
     T_context = context_time(shape, degrees, machine, total)
     context = exposed(T_context, layer.attention_forward, 0.1) + exposed(2.0 * T_context, layer.attention_backward, 0.1)
-    again = degrees.full * (layer.matmul_forward + layer.attention_forward + layer.elementwise_forward)
-    again = again + degrees.selective * np.where(machine.fused > 0, layer.elementwise_forward, layer.attention_forward)
+    T_expert = machine.exchange_exposed * expert_time(shape, degrees, machine, total)
+    experts = layer.experts_forward + layer.experts_backward
+    forward = layer.matmul_forward + layer.experts_forward + layer.attention_forward + layer.elementwise_forward
+    again = degrees.full * forward
+    cheap = layer.elementwise_forward + layer.latent_forward
+    again = again + degrees.selective * np.where(machine.fused > 0, cheap, layer.attention_forward)
     tensor = (2.0 + degrees.full) * T_tensor
+    exchange = (2.0 + degrees.full) * T_expert
     matmul = layer.matmul_forward + layer.matmul_backward
     attention = layer.attention_forward + layer.attention_backward
     elementwise = layer.elementwise_forward + layer.elementwise_backward
-    loss = loss_time(shape, degrees, machine)
-    T_layer = matmul + attention + elementwise + again + tensor + context
+    T_layer = matmul + experts + attention + elementwise + again + tensor + context + exchange
+    join = 3.0 * matmul_time(tokens(shape, degrees), 2.0 * shape.h, shape.h, machine.G, machine.bytes_operand, machine)
+    loss = loss_time(shape, degrees, machine) + shape.mtp * (T_layer + join)
     T_slowest = slowest_stage(shape.L, p, v, T_layer, loss)
     T_stages = shape.L * T_layer + loss
     T_send = machine.pipeline_exposed * pipeline_time(shape, degrees, machine, total)
@@ -134,19 +180,23 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
         always, machine.data_overlap * m * T_slowest, machine.data_floor
     )
     shard = np.where(degrees.z >= 1, degrees.S, 1.0)
-    update = optimizer_time(stage_parameters(shape, degrees.t, p, v), shard, 1.0 - shape.lora, machine)
+    shard_e = np.where(degrees.z >= 1, np.maximum(degrees.t * degrees.D * degrees.c / degrees.e, 1.0), 1.0)
+    held = stage_parameters(shape, degrees.t, p, v) / shard + stage_experts(shape, degrees.e, p, v) / shard_e
+    update = optimizer_time(held, 1.0, 1.0 - shape.lora, machine)
     share = m * shape.L / p
     wait = bubble(p, v, T_stages, T_slowest)
     busy = m * (T_slowest + T_send) + wait + data + update
     hosts = np.maximum(total / machine.n2, 1.0)
     return StepTime(
         matmul=share * matmul,
+        experts=share * experts,
         attention=share * attention,
         elementwise=share * elementwise,
         loss=m * loss / p,
         recompute=share * again,
         tensor_communication=share * tensor,
         context_communication=share * context,
+        expert_communication=share * exchange,
         pipeline_communication=m * T_send,
         uneven_stages=m * (T_slowest - T_stages / p),
         bubble=wait,

@@ -218,3 +218,51 @@ def test_spot_nodes_lose_more_and_are_not_always_there() -> None:
     ]
     assert kinds[1].fraction < kinds[0].fraction
     assert kinds[1].available == pytest.approx(0.42, abs=0.03)  # spot traces: 16 nodes 42 % of the time
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "suggested"),
+    [
+        ({"tp": 16}, "16 exceeds the 8 accelerators of a scale-up domain by 8", "TP8"),
+        ({"pp": 33}, "33 does not divide the accelerators", "PP32"),
+        ({"vp": 3, "pp": 4}, "does not divide the layers (32), nor with the tables (34)", "PP4 VP4"),
+        ({"tp": 1, "pp": 4, "cp": 1, "vp": 2, "micro_batch": 4}, "needs a multiple of 4 micro-batches, not 2", "PP4"),
+        (
+            {"tp": 2, "pp": 2, "zero": 0, "micro_batch": 64},
+            "no legal layout has tp = 2, pp = 2, micro_batch = 64",
+            "micro-batch 32",
+        ),
+    ],
+)
+def test_an_illegal_layout_names_the_rule_and_the_nearest_legal_one(
+    given: dict[str, int], message: str, suggested: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        estimate(LLAMA_8B, H100, 64, 8192, 128, "bf16", **given)  # type: ignore[arg-type]
+    assert message in str(caught.value)
+    assert "nearest legal layout: " in str(caught.value)
+    assert suggested in str(caught.value)
+
+
+def test_a_layout_that_does_not_fit_says_by_how_much_and_the_nearest_that_does() -> None:
+    # 70B in 16 bits with Adam: 16 bytes a parameter, 1,129 GB on 8 x 86 GB
+    found = estimate(model("llama-3-70b"), H100, 64, 8192, 128, "bf16", tp=8, pp=1, zero=0, recompute="none")
+    assert not found.fits
+    assert found.short_by_gib > 60
+    assert found.nearest_fitting is not None
+    assert found.nearest_fitting.tp == 8
+    again = estimate(
+        model("llama-3-70b"),
+        H100,
+        64,
+        8192,
+        128,
+        "bf16",
+        tp=found.nearest_fitting.tp,
+        pp=found.nearest_fitting.pp,
+        cp=found.nearest_fitting.cp,
+        micro_batch=found.nearest_fitting.micro_batch,
+        zero=found.nearest_fitting.zero,
+        recompute=found.nearest_fitting.recompute,
+    )
+    assert again.fits

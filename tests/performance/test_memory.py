@@ -24,6 +24,8 @@ LLAMA_2_70B = model("llama-2-70b")
 LLAMA_405B = model("llama-3.1-405b")
 LLAMA_70B_12 = replace(model("llama-3-70b"), layers=12)
 LLAMA_405B_4 = replace(LLAMA_405B, layers=4, kv_heads=16)
+DEEPSEEK_V2_4 = replace(model("deepseek-v2"), layers=4, dense_layers=1)
+DEEPSEEK_V3_4 = replace(model("deepseek-v3"), layers=4, dense_layers=1, mtp_layers=0)
 
 
 @pytest.fixture
@@ -208,3 +210,44 @@ def test_blooms_trials_take_what_nvidia_smi_showed(
     letters = machine(a100, precision, fused_attention=False)
     used = memory_use(shape(replace(BLOOM, layers=layers), 2048, 2048), degrees(split), letters)
     assert used.total / 1e9 == pytest.approx(gigabytes, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "sequences", "none", "selective"),
+    [
+        ("megatron-22b", Layout(tp=8, micro_batch=4), 4, 59.25, 9.56),
+        ("gpt-3-175b", Layout(tp=8, pp=8, vp=3), 64, 66.84, 12.35),
+        ("megatron-530b", Layout(tp=8, pp=35, vp=3), 280, 114.02, 23.08),
+        ("megatron-1t", Layout(tp=8, pp=64), 512, 131.25, 26.56),
+    ],
+)
+def test_activations_are_those_of_korthikantis_figure_one(
+    a100: Hardware, name: str, layout: Layout, sequences: int, none: float, selective: float
+) -> None:
+    # arXiv:2205.05198, figure 1, GiB of activations without recomputation and with sequence parallelism and selective
+    # recomputation, as read by github:calculon-ai/calculon calculon/llm/validation.py
+    letters, work = machine(a100, "fp16", fused_attention=False), shape(model(name), 2048, sequences)
+    plain = memory_use(work, degrees(replace(layout, sequence_parallel=False)), letters)
+    assert plain.activations / GIB == pytest.approx(none, rel=0.05)
+    assert plain.total > letters.memory  # figure 1: none of the four fits an 80 GB A100
+    both = memory_use(work, degrees(replace(layout, recompute="selective")), letters)
+    assert both.activations / GIB == pytest.approx(selective, rel=0.05)
+    assert both.total < letters.memory  # table 5: all four ran
+
+
+@pytest.mark.parametrize(
+    ("spec", "layout", "gibibytes"),
+    [
+        (DEEPSEEK_V2_4, Layout(dp=8, ep=8), 45.63),
+        (DEEPSEEK_V2_4, Layout(pp=2, dp=4, ep=4), 44.70),
+        (DEEPSEEK_V3_4, Layout(dp=8, ep=8), 104.30),
+        (DEEPSEEK_V3_4, Layout(pp=2, dp=4, ep=4), 114.00),
+    ],
+)
+def test_truncated_mixtures_of_experts_take_what_simumax_measured(
+    b200: Hardware, spec: ModelSpec, layout: Layout, gibibytes: float
+) -> None:
+    # as for the dense models; one dense layer, experts padded to a capacity factor of 1 (run_pretrain_deepseekv2.sh)
+    letters = replace(machine(b200, "bf16"), imbalance=1.0)
+    used = memory_use(shape(spec, 4096, 4 * layout.dp), degrees(layout), letters)
+    assert (used.total - used.reserve) / GIB == pytest.approx(gibibytes, rel=0.05)
