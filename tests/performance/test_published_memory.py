@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import hardware_catalog
 from hardware_catalog.catalog import load
 from planner.performance.cases import Case, case
 from planner.performance.efficiency import efficiency
 from planner.performance.published import Run, read_runs, unmodelled
 from planner.performance.published_memory import Peak, measured_peak, measured_peak_bytes, peak_errors
-from planner.validation import bundled_runs
 
 
 def run(notes: str) -> Run:
@@ -38,7 +39,8 @@ def test_a_peak_is_read_with_its_unit_and_what_it_counts(notes: str, peak: Peak 
 @lru_cache(maxsize=1)
 def bundled_cases() -> list[Case]:
     catalog = load()
-    found = [case(one, catalog) for one in read_runs(bundled_runs()) if not unmodelled(one, catalog.accelerators)]
+    runs = read_runs(Path(hardware_catalog.__file__).parent / "data" / "runs.csv")
+    found = [case(one, catalog) for one in runs if not unmodelled(one, catalog.accelerators)]
     return [one for one in found if isinstance(one, Case)]
 
 
