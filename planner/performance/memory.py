@@ -80,13 +80,11 @@ def outputs(shape: Shape, degrees: Degrees, machine: Machine, m: Number) -> Numb
     return np.where(machine.fused > 0, 0.0, kept * checkpoint(shape, degrees))
 
 
-def held_parameters(shape: Shape, degrees: Degrees) -> Number:
-    """Parameters on one accelerator of the fullest stage: where the embedding takes a layer's place, not both."""
-    p, t = degrees.p, degrees.t
-    both = stage_parameters(shape, t, p, degrees.v)
-    layers = layers_per_stage(shape.L, p, degrees.v) * shape.N_layer / t
-    uneven = (p > 1) & (np.mod(shape.L, p * degrees.v) != 0)
-    return np.where(uneven, np.maximum(both - shape.N_layer / t, layers), both)
+def held_parameters(shape: Shape, degrees: Degrees, ell: Number) -> Number:
+    """Parameters on one accelerator of the fullest stage, of ell layers or of embedding and one layer less."""
+    both = stage_parameters(shape, degrees.t, degrees.p, degrees.v)
+    layer = shape.N_layer / degrees.t
+    return np.where(ell * degrees.p > shape.L + 0.5, np.maximum(both - layer, ell * layer), both)
 
 
 def gradient_bytes(degrees: Degrees, machine: Machine) -> Number:
@@ -137,7 +135,8 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
     Logits are kept in 32 bits with a 16-bit gradient (Korthikanti et al., section 4.3, counts the 4 bytes), on the last
     stage and before the backward pass of the layers: what they take beyond what the fullest stage needs then counts.
     """
-    Psi = held_parameters(shape, degrees)
+    ell = layers_per_stage(shape.L, degrees.p, degrees.v)
+    Psi = held_parameters(shape, degrees, ell)
     trained = 1.0 - shape.lora
     w = np.where((shape.lora > 0) & (machine.bytes_operand < 2.0), 1.0, 2.0) * np.where(
         machine.bytes_operand > 2.0, 2.0, 1.0
@@ -149,14 +148,15 @@ def memory_use(shape: Shape, degrees: Degrees, machine: Machine) -> MemoryUse:
         S_e = np.minimum(degrees.S, replicas)
         return Psi / np.where(degrees.z >= stage, degrees.S, 1.0) + experts / np.where(degrees.z >= stage, S_e, 1.0)
 
-    ell = layers_per_stage(shape.L, degrees.p, degrees.v)
     m = np.maximum(np.ceil(shape.B / (degrees.D * degrees.b)), 1.0)
     whole = layer_activations(shape, degrees, machine)
     size = np.maximum(machine.bytes_operand, 2.0) / 2.0
     kept = np.where(degrees.full > 0, size * checkpoint(shape, degrees), whole)
     working = np.where(degrees.full > 0, whole, 0.0)
     n = tokens(shape, degrees)
-    activations = kept_layers(shape.L, degrees.p, degrees.v, m) * kept + working + outputs(shape, degrees, machine, m)
+    activations = (
+        kept_layers(shape.L, ell, degrees.p, degrees.v, m) * kept + working + outputs(shape, degrees, machine, m)
+    )
     logits = 6.0 * n * shape.V / degrees.t
     moving = layer_buffers(shape, degrees, machine)
     converted = np.maximum(trained * machine.scaled * 4.0 * held(1.0) - activations, 0.0)

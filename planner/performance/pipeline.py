@@ -38,15 +38,14 @@ def in_flight(p: Number, v: Number, m: Number) -> Number:
     return np.minimum(np.where(v > 1, p + (p - 1.0) / v, p), m)
 
 
-def kept_layers(L: Number, p: Number, v: Number, m: Number) -> Number:
-    """Layers of the fullest stage times micro-batches whose activations it keeps at once.
+def kept_layers(L: Number, ell: Number, p: Number, v: Number, m: Number) -> Number:
+    """Layers of the fullest stage (ell in all) times micro-batches whose activations it keeps at once.
 
     Where the embedding takes a layer's place (see `layers_per_stage`), the first stage lacks one of the layers of its
     first chunk, which keeps p micro-batches, 2 p - 1 interleaved; the second stage has all its layers and keeps one
     micro-batch less, interleaved two chunks less (Megatron SC21, arXiv:2104.04473, figure 4).
     """
-    ell = layers_per_stage(L, p, v)
     first = in_flight(p, v, m) * ell
     chunk = np.minimum(np.where(v > 1, 2.0 * p - 1.0, p), m)
     second = np.minimum(np.where(v > 1, p + (p - 3.0) / v, p - 1.0), m) * ell
-    return np.where((p > 1) & (np.mod(L, p * v) != 0), np.maximum(first - chunk, second), first)
+    return np.where(ell * p > L + 0.5, np.maximum(first - chunk, second), first)

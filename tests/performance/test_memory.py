@@ -102,20 +102,20 @@ def test_training_in_32_bits_keeps_the_attention_probabilities(h100: Hardware) -
 def test_an_embedding_in_place_of_a_layer_is_not_counted_on_top_of_it() -> None:
     # Llama 3.1 405B, 126 layers on 16 stages: 7 layers and the embedding first, then 8 layers; 2.1e9 < 3.19e9 a layer
     work = shape(LLAMA_405B, 8192, 512)
-    stage = held_parameters(work, degrees(Layout(tp=8, pp=16)))
+    stage = held_parameters(work, degrees(Layout(tp=8, pp=16)), 8.0)
     assert stage == pytest.approx(8 * LLAMA_405B.layer_parameters / 8)
     # BLOOM, 70 layers on 12 stages: 5 layers and 250,880 * 14336 = 3.6e9 of embedding outweigh 6 layers of 2.47e9
-    stage = held_parameters(shape(BLOOM, 2048, 2048), degrees(Layout(tp=4, pp=12)))
+    stage = held_parameters(shape(BLOOM, 2048, 2048), degrees(Layout(tp=4, pp=12)), 6.0)
     assert stage == pytest.approx((5 * BLOOM.layer_parameters + BLOOM.embedding_parameters) / 4)
 
 
 def test_stages_of_uneven_pipelines_keep_fewer_layers() -> None:
     # 126 layers, 8 stages of 8 chunks of 2 layers: the first stage 71 chunks in flight, 15 of them of one layer, 127;
     # the second 69 chunks of 2 layers, 138
-    assert kept_layers(126.0, 8.0, 8.0, 96.0) == pytest.approx(138)
+    assert kept_layers(126.0, 16.0, 8.0, 8.0, 96.0) == pytest.approx(138)
     # 70 layers on 12 stages, plain: 12 * 5 on the first, 11 * 6 on the second
-    assert kept_layers(70.0, 12.0, 1.0, 256.0) == 66
-    assert kept_layers(96.0, 12.0, 1.0, 256.0) == 96  # even: 12 * 8
+    assert kept_layers(70.0, 6.0, 12.0, 1.0, 256.0) == 66
+    assert kept_layers(96.0, 8.0, 12.0, 1.0, 256.0) == 96  # even: 12 * 8
 
 
 @pytest.mark.parametrize(
