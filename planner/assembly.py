@@ -128,6 +128,7 @@ class Assembly:
             memory_gib=dict(placement.memory_gib),
             throughput_basis=placement.basis,
             expected_error=placement.expected_error,
+            expected_error_p90=placement.expected_error_p90,
             power_mw=option.power_w / 1e6,
             energy_mwh=option.power_w * hours * placement.held_share / 1e6,
             carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,

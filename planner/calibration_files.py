@@ -19,12 +19,11 @@ from planner.performance.expected_error import parallelism
 from planner.performance.published import model_spec
 from planner.performance.search import take
 
-FEWEST_ROWS = 5  # of a family, for an expected error of its own
 NOT_SHIPPED = "vtrain"  # runs whose licence (CC BY-NC) bars shipping them and what follows from each
 
 
 def write(found: Calibration, folder: Path, when: date) -> list[Path]:
-    """One csv per family with fit date, rows and median residual; `expected_error` from the errors left out."""
+    """One csv per family with fit date, rows and median residual; `residuals.csv` with the errors left out."""
     folder.mkdir(parents=True, exist_ok=True)
     fitted = set(free_constants(found.cases))
     families = np.array([case.hardware.family for case in found.cases])
@@ -34,21 +33,11 @@ def write(found: Calibration, folder: Path, when: date) -> list[Path]:
         rows = int(mine.sum())
         residual = f"{np.median(np.abs(found.errors[mine])):.3f}" if rows else ""
         constants = {name: value for (owner, name), value in found.constants.values.items() if owner == family}
-        errors = found.unseen if family == ANY else found.held_out
-        measured = len(errors) > 0 and rows >= FEWEST_ROWS
-        if measured:
-            constants["expected_error"] = float(np.median(np.abs(errors[mine])))
         lines = []
         for name, value in sorted(constants.items()):
             is_fit = (family, name) in fitted
             source = "fit on published runs" if is_fit else prior_source(family, name)
-            if name == "expected_error" and measured:
-                source = "published runs predicted without their " + ("family" if family == ANY else "source")
-            last = (
-                [when.isoformat(), rows, residual]
-                if is_fit or (name == "expected_error" and measured)
-                else ["", "", ""]
-            )
+            last = [when.isoformat(), rows, residual] if is_fit else ["", "", ""]
             lines.append([family, name, f"{value:.4g}", MEANING[name][0], source, *last])
         written.append(_write(folder / f"{family}.csv", COLUMNS, lines))
     if len(found.held_out) and len(found.unseen):

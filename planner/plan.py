@@ -93,7 +93,8 @@ class Assignment(Fact):
     breakdown_s: dict[str, float] = Field(default_factory=dict)
     memory_gib: dict[str, float] = Field(default_factory=dict)
     throughput_basis: str = "model"  # model | measured | assumed_mfu
-    expected_error: float | None = None  # relative step-time error of this class of runs in validation
+    expected_error: float | None = None  # of the step time: half of the validated runs like this one are off by less
+    expected_error_p90: float | None = None  # nine in ten are
     power_mw: float = 0.0
     energy_mwh: float = 0.0
     carbon_t: float = 0.0

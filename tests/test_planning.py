@@ -125,8 +125,8 @@ def test_on_time_probability_plans_on_a_throughput_that_is_reached_that_often(pl
     modelled = CHEAP.replace("aws/p5.48xlarge,", "aws/p5en.48xlarge,")  # no measured rows: the performance model's
     expected = planned(modelled, hours(10)).assignments[0]
     careful = planned(modelled, hours(10), policy=", on_time_probability: 0.9").assignments[0]
-    # 0.9 of a normal distribution lies below 1.2816 standard deviations, and half of it within 0.6745
-    margin = math.exp(-1.2816 * expected.expected_error / 0.6745)
+    # 0.9 of a normal distribution lies below 1.2816 standard deviations, and 0.9 of it within 1.6449 of its middle
+    margin = math.exp(-1.2816 * math.log1p(expected.expected_error_p90) / 1.6449)
     assert careful.throughput_margin == pytest.approx(margin, rel=1e-3)
     assert planned(CHEAP, hours(10), policy=", on_time_probability: 0.9").assignments[0].throughput_margin == 1
 

@@ -177,8 +177,10 @@ def show(title: str, found: Estimate, share: Goodput) -> None:
     console.print(f"{title}, {found.layout}")
     if not found.fits:
         console.print(f"does not fit: {found.short_by_gib:.1f} GiB short on the fullest accelerator")
+        if found.nearest_fitting:
+            console.print(f"nearest layout that fits: {found.nearest_fitting}")
     error = (
-        f" (published runs of this family: within {found.expected_error:.0%} in half the cases)"
+        f" (runs like it: half within {found.expected_error:.0%}, nine in ten within {found.expected_error_p90:.0%})"
         if found.expected_error
         else ""
     )

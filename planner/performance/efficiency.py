@@ -27,7 +27,6 @@ MEANING = {
     "watts": ("W/(FLOP/s)", "power limit per 16-bit peak of the accelerator that the family's shares describe"),
     "host_link": ("B/s", "bytes/s each direction between accelerators of one host outside a scale-up domain"),
     "fused_attention": ("1", "1 where fused (flash) attention exists"),
-    "expected_error": ("1", "median absolute step-time error of the family's published runs, sources left out in turn"),
     "power": ("1", "exponent of the matrix rate in the power limit: chips slow down to stay within it"),
     "backward": ("1", "time of a backward product over that of the forward one of the same size"),
     "depth": ("1", "inner dimension whose time a matrix multiply pays on top of its own"),

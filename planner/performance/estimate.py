@@ -11,6 +11,7 @@ from typing import Any
 from planner.model_spec import ModelSpec
 from planner.performance.efficiency import Efficiency
 from planner.performance.efficiency import efficiency as shipped
+from planner.performance.expected_error import ExpectedError, expected_error_of
 from planner.performance.flops import hardware_flops_per_token, model_flops_per_token, utilisation
 from planner.performance.hardware import GIB, Hardware, Machine, machine
 from planner.performance.layout import Layout, degrees
@@ -40,7 +41,8 @@ class Estimate:
     short_by_gib: float
     breakdown_s: Mapping[str, float]
     binds: str
-    expected_error: float | None
+    expected_error: float | None  # of the step time: half of the validated runs like this one are off by less
+    expected_error_p90: float | None  # nine in ten are
     nearest_fitting: Layout | None = None  # where this one does not fit: the one that changes least of what was given
 
     def as_json(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Estimate:
             "accelerators": self.accelerators,
             "binds": self.binds,
             "expected_error": self.expected_error,
+            "expected_error_p90": self.expected_error_p90,
             "nearest_fitting": self.nearest_fitting.as_dict() if self.nearest_fitting else None,
         }
 
@@ -99,8 +102,9 @@ def estimate(
         check_together(fixed, every())
         return no_layout(accelerators, global_batch_sequences)
     work = shape(model, sequence_length, global_batch_sequences, lora)
-    error = constants[hardware.family, "expected_error"]
-    found = describe(work, machine(hardware, precision, constants), hardware, table.layout(row), error)
+    layout = table.layout(row)
+    likely = expected_error_of(model, hardware.family, precision, layout, constants.overlay)
+    found = describe(work, machine(hardware, precision, constants), layout, likely)
     return found if found.fits else replace(found, nearest_fitting=nearest_layout(fixed, every(), fitting=True))
 
 
@@ -123,16 +127,18 @@ def best_layouts(
     )
     work = shape(model, sequence_length, global_batch_sequences, lora)
     letters = machine(hardware, precision, constants)
-    error = constants[hardware.family, "expected_error"]
+
+    def described(layout: Layout) -> Estimate:
+        likely = expected_error_of(model, hardware.family, precision, layout, constants.overlay)
+        return describe(work, letters, layout, likely)
+
     return [
-        describe(work, letters, hardware, table.layout(row), error)
-        if row >= 0
-        else no_layout(size, global_batch_sequences)
+        described(table.layout(row)) if row >= 0 else no_layout(size, global_batch_sequences)
         for size, row in zip(sizes, best_rows(table, len(sizes)), strict=True)
     ]
 
 
-def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout, expected_error: float) -> Estimate:
+def describe(work: Shape, letters: Machine, layout: Layout, likely: ExpectedError) -> Estimate:
     """Everything about one layout of one slice."""
     split = degrees(layout)
     time = step_time(work, split, letters)
@@ -160,11 +166,12 @@ def describe(work: Shape, letters: Machine, hardware: Hardware, layout: Layout, 
         short_by_gib=max(used - float(letters.memory), 0.0) / GIB,
         breakdown_s=parts,
         binds=max(parts, key=lambda name: parts[name]),
-        expected_error=expected_error,
+        expected_error=likely.median,
+        expected_error_p90=likely.p90,
     )
 
 
 def no_layout(accelerators: int, global_batch_sequences: int) -> Estimate:
     """The answer where no layout is legal."""
     why = f"no legal layout: {accelerators} accelerators cannot share {global_batch_sequences} sequences evenly"
-    return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None)
+    return Estimate(None, accelerators, math.inf, 0.0, 0.0, 0.0, 0.0, {}, False, 0.0, {}, why, None, None)
