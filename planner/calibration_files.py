@@ -111,7 +111,6 @@ def prior_source(family: str, name: str) -> str:
         "watts": "power limit over 16-bit dense peak of the accelerator most runs used (accelerators.csv)"
         if family != ANY
         else "no reference: power is not considered",
-        "reserve": "guess: context, buffers of collectives, fragmentation; compared with published peak memory",
     }.get(name) or _written_reasons().get((family, name), "guess")
 
 

@@ -50,7 +50,8 @@ MEANING = {
     "step": ("s", "time of a step outside the model: data loading, clipping, logging"),
     "step_layers": ("1", "layers from which on that time is reached: it grows with the number of parameter tensors"),
     "straggler": ("1", "slow-down per doubling of the hosts: jitter and congestion"),
-    "reserve": ("B", "memory taken by context, collectives' buffers and fragmentation"),
+    "reserve": ("B", "memory taken by the driver's context and the buffers of collectives"),
+    "fragmentation": ("1", "memory lost to fragmentation over that of activations, in software from before 2023"),
 }
 
 

@@ -77,6 +77,7 @@ class Machine:
     E: Number
     bytes_operand: Number  # bytes of one operand of a linear layer
     cast: Number  # 1 when operands are quantised from 16 bits
+    scaled: Number  # 1 when the loss is scaled (fp16)
     x1: Number
     x2: Number
     x3: Number
@@ -109,6 +110,7 @@ class Machine:
     fused: Number  # fused (flash) attention, no dropout, 16-bit gradients
     memory: Number  # bytes
     reserve: Number  # bytes
+    fragmentation: Number  # bytes lost to it per byte of activations
 
 
 def hardware(catalog: Catalog, instance_type: str) -> Hardware:
@@ -235,6 +237,7 @@ def machine(
         E=hardware.memory_bandwidth * one("memory"),
         bytes_operand=bits / 8.0,
         cast=float(bits < 16),
+        scaled=float(precision == "fp16"),
         x1=hardware.scale_up * one("scale_up"),
         x2=one("host_link") * one("scale_up"),
         x3=hardware.scale_out * one("scale_out"),
@@ -267,6 +270,7 @@ def machine(
         fused=float(fused),
         memory=hardware.memory_gib * GIB,
         reserve=one("reserve"),
+        fragmentation=0.0 if fused else one("fragmentation"),
     )
 
 

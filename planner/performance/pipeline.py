@@ -37,3 +37,16 @@ def in_flight(p: Number, v: Number, m: Number) -> Number:
     4.2.3.
     """
     return np.minimum(np.where(v > 1, p + (p - 1.0) / v, p), m)
+
+
+def kept_layers(L: Number, ell: Number, p: Number, v: Number, m: Number) -> Number:
+    """Layers of the fullest stage (ell in all) times micro-batches whose activations it keeps at once.
+
+    Where the embedding takes a layer's place (see `layers_per_stage`), the first stage lacks one of the layers of its
+    first chunk, which keeps p micro-batches, 2 p - 1 interleaved; the second stage has all its layers and keeps one
+    micro-batch less, interleaved two chunks less (Megatron SC21, arXiv:2104.04473, figure 4).
+    """
+    first = in_flight(p, v, m) * ell
+    chunk = np.minimum(np.where(v > 1, 2.0 * p - 1.0, p), m)
+    second = np.minimum(np.where(v > 1, p + (p - 3.0) / v, p - 1.0), m) * ell
+    return np.where(ell * p > L + 0.5, np.maximum(first - chunk, second), first)

@@ -111,18 +111,6 @@ def test_interleaving_keeps_more_micro_batches() -> None:
     assert in_flight(8.0, 1.0, 4.0) == 4
 
 
-def test_mixed_precision_adam_takes_sixteen_bytes_a_parameter(hopper: Machine) -> None:
-    # ZeRO section 3.1: 7.5B parameters on 64 ranks: 120 GB; 31.4 GB with stage 1; 16.6 GB with 2; 1.9 GB with 3
-    spec = ModelSpec(
-        "7.5b", layers=36, hidden_size=4096, ffn_size=16384, heads=32, kv_heads=32, vocabulary=51200, gated_mlp=False
-    )
-    scale = 7.5e9 / spec.parameters
-    for zero, gigabytes in ((0, 120.0), (1, 31.4), (2, 16.6), (3, 1.9)):
-        used = memory_use(shape(spec, 2048, 64), degrees(Layout(dp=64, zero=zero)), hopper)
-        states = used.weights + used.gradients + used.optimizer
-        assert states * scale / 1e9 == pytest.approx(gigabytes, rel=0.02)
-
-
 def test_bubble_is_the_fraction_of_the_megatron_paper() -> None:
     # SC21 section 2.2: (p - 1)/m of the ideal time, divided by v chunks: p = 8, m = 16, v = 2 -> 7/32
     T = 1.0
