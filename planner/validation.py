@@ -19,12 +19,13 @@ from planner.performance.hardware import GIB
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape
 from planner.performance.published import measured_step_s, read_runs, unmodelled
+from planner.performance.published_memory import PeakError, peak_errors
 from planner.performance.search import Table, take
 from planner.performance.step_time import step_time
 from planner.validation_groups import GROUPINGS, by, memory_summary, summary
 from planner.validation_order import order_summary
 from planner.validation_reasons import why, worst
-from planner.validation_rows import Row, Skipped, parallelism, publication, scale, stated_memory_gib
+from planner.validation_rows import Row, Skipped, parallelism, publication, scale
 
 Array = NDArray[np.float64]
 WORST = 10  # rows explained
@@ -84,6 +85,7 @@ def predicted(cases: Sequence[Case], constants: Efficiency) -> list[Row]:
     mfu = np.asarray(
         utilisation(model_flops_per_token(work), rate, letters.peak, split.t * split.p * split.c * split.D)
     )
+    peaks = {error.run.id: error for error in peak_errors(cases, constants)}
     return [
         row(
             one,
@@ -93,6 +95,7 @@ def predicted(cases: Sequence[Case], constants: Efficiency) -> list[Row]:
             float(memory[i]) / GIB,
             float(mfu[i]),
             {name: float(values[i]) for name, values in parts.items()},
+            peaks.get(one.run.id),
         )
         for i, one in enumerate(cases)
     ]
@@ -106,6 +109,7 @@ def row(
     memory_gib: float,
     mfu: float,
     breakdown_s: dict[str, float],
+    peak: PeakError | None,
 ) -> Row:
     """A case beside its prediction."""
     words = one.run.words
@@ -136,7 +140,8 @@ def row(
         sequence_length=one.run.count("seq_len"),
         measured_mfu=mfu * seconds / measured,
         predicted_mfu=mfu,
-        measured_memory_gib=stated_memory_gib(words["notes"]),
+        measured_memory_gib=peak.measured.bytes / GIB if peak else None,
+        memory_ratio=peak.ratio if peak else None,
         slowest_step_s=slowest,
         breakdown_s=breakdown_s,
         notes=words["notes"],

@@ -45,8 +45,7 @@ def by(rows: Iterable[Row], name: str) -> dict[str, dict[str, float]]:
 
 def memory_summary(rows: Sequence[Row]) -> dict[str, Any]:
     """Errors of the memory of one accelerator, over the rows that state theirs."""
-    stated = [row for row in rows if row.measured_memory_gib]
-    errors = np.array([row.memory_gib / row.measured_memory_gib - 1.0 for row in stated if row.measured_memory_gib])
+    errors = np.array([row.memory_ratio - 1.0 for row in rows if row.memory_ratio])
     return {
         "n": len(errors),
         "median_abs_error": float(np.median(np.abs(errors))) if len(errors) else 0.0,

@@ -10,7 +10,6 @@ from typing import Any
 SCALES = ("1-8", "9-64", "65-512", "513-4096", "> 4096")  # accelerators
 _SCALE_ENDS = (8, 64, 512, 4096)
 PARALLELISM = ("DP only", "TP", "PP", "TP + PP", "FSDP / ZeRO-3", "with CP", "with EP")
-GIB = {"gb": 1e9 / 2**30, "gib": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,8 @@ class Row:
     sequence_length: int
     measured_mfu: float
     predicted_mfu: float
-    measured_memory_gib: float | None
+    measured_memory_gib: float | None  # peak of the fullest accelerator, where the notes print it
+    memory_ratio: float | None  # predicted over measured, without the reserve where only tensors were counted
     slowest_step_s: float
     breakdown_s: Mapping[str, float]
     notes: str
@@ -81,9 +81,3 @@ def publication(run_id: str, reference: str) -> str:
     """Where a row comes from: its id without the number, or what its source column says where ids are not numbered."""
     numbered = re.fullmatch(r"(.+)-\d+", run_id)
     return numbered[1] if numbered else reference or "not named"
-
-
-def stated_memory_gib(notes: str) -> float | None:
-    """Peak memory of one accelerator where the notes state it as `peak_mem_gb=29` or `peak_mem_gib=29`."""
-    found = re.search(r"\bpeak_mem_(gb|gib)=(\d+(?:\.\d+)?)", notes.lower())
-    return float(found[2]) * GIB[found[1]] if found else None

@@ -28,7 +28,7 @@ from planner.validation import bundled_runs, validate
 from planner.validation_groups import GROUPINGS
 from planner.validation_order import ranks, spearman
 from planner.validation_reasons import why
-from planner.validation_rows import SCALES, parallelism, publication, scale, stated_memory_gib
+from planner.validation_rows import SCALES, parallelism, publication, scale
 
 COLUMNS = """
 id model arch params_total_b params_active_b layers hidden ffn_hidden heads kv_heads vocab experts experts_active
@@ -246,15 +246,6 @@ def test_scales_meet_without_gap(accelerators: int, label: str) -> None:
 ])  # fmt: skip
 def test_a_layout_is_known_by_its_rarest_degree(degrees: dict[str, int], label: str) -> None:
     assert parallelism(Layout(**degrees).as_dict()) == label
-
-
-@pytest.mark.parametrize(("notes", "gib"), [
-    ("8 x HDR; peak_mem_gb=29; before the fix", 29e9 / 2**30),
-    ("peak_mem_gib=40.5", 40.5),
-    ("peak memory unknown", None),
-])  # fmt: skip
-def test_memory_is_read_from_the_notes(notes: str, gib: float | None) -> None:
-    assert stated_memory_gib(notes) == (pytest.approx(gib) if gib else None)
 
 
 def test_rows_carry_what_explains_them(tmp_path: Path) -> None:
