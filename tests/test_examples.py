@@ -1,4 +1,4 @@
-"""Every example plans and verifies, and published systems stand beside plans."""
+"""Every example plans and verifies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from hardware_catalog.catalog import load, with_offers
-from hardware_catalog.errors import InputError
 from hardware_catalog.quotes import read_quotes
 from planner.optimizer.verify import verify
 from planner.planning import plan
-from planner.systems import COLUMNS, systems
 from planner.workload import read_workload
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -39,19 +37,3 @@ def test_the_china_run_of_2023_is_on_the_a800_and_the_rule_refuses_the_a100() ->
     refused = {r.offer: r.reason for r in options(workload, catalog).refusals if r.kind == "export rule"}
     assert "ifr-2022-10" in refused["a100-broker"]
     assert "87 FR 62186" in refused["a100-broker"]
-
-
-def test_published_systems_stand_beside_plans() -> None:
-    figures = {(figure.system, figure.quantity): figure for figure in systems(EXAMPLES, load())}
-    assert all(figure.planned is not None for figure in figures.values())
-    assert figures["LLaMA-65B", "accelerator_hours"].ratio == pytest.approx(1, abs=0.15)
-    palm = figures["PaLM-540B as run", "accelerator_hours"]
-    assert palm.planned == pytest.approx(6144 * 1200 + 3072 * 336, rel=1e-3)  # 8,404,992 chip-hours
-    assert figures["PaLM-540B as run", "segments"].planned == 2
-
-
-def test_a_figure_that_is_no_number_names_its_line(tmp_path: Path) -> None:
-    (tmp_path / "fine-tune-7b.yaml").write_text((EXAMPLES / "fine-tune-7b.yaml").read_text())
-    (tmp_path / "systems.csv").write_text(f"{','.join(COLUMNS)}\nx,fine-tune-7b.yaml,,days,many,days,s,\n")
-    with pytest.raises(InputError, match=r"systems\.csv:2: published: expected a number, got 'many'"):
-        systems(tmp_path, load())
