@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from hardware_catalog.errors import InputError, Problem, nearest
-from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, read_constants
+from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, machine_of, read_constants
 
 if TYPE_CHECKING:
     from planner.performance.estimate import Estimate
@@ -56,20 +56,15 @@ def estimate(
     from planner.architecture import model as model_named
     from planner.performance.estimate import estimate as estimate_of
     from planner.performance.goodput import goodput
-    from planner.performance.hardware import hardware, hardware_of_accelerator
 
     work = None if tokens is None else tokens_of(tokens)
     check_purchase_option(purchase_option)
     data = load(catalog)
     constants = read_constants(efficiency, data)
-    machine = hardware(data, accelerator) if "/" in accelerator else hardware_of_accelerator(data, accelerator)
-    if precision == "bf16" and data.accelerators[machine.accelerator].bf16_tflops is None:
-        raise InputError(Problem(f"{machine.accelerator} has no bf16: expected fp16", field="precision"))
+    machine = machine_of(data, accelerator, precision, [count])
     spec = model_named(model)
     batch = global_batch or max(DEFAULT_BATCH_TOKENS // seq_len, 1)
     per_node = machine.accelerators_per_node
-    if count > per_node and count % per_node:
-        raise InputError(Problem(f"{count} accelerators are not whole nodes of {per_node}", field="count"))
     found = estimate_of(
         spec,
         machine,

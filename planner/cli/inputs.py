@@ -12,6 +12,7 @@ from hardware_catalog.errors import InputError, Problem
 if TYPE_CHECKING:
     from hardware_catalog.catalog import Catalog
     from planner.performance.efficiency import Efficiency
+    from planner.performance.hardware import Hardware
     from planner.workload import Workload
 
 WorkloadPath = Annotated[
@@ -54,3 +55,17 @@ def read_constants(folder: Path | None, catalog: Catalog) -> Efficiency | None:
     if folder is None:
         return None
     return overlaid(efficiency(), folder, {accelerator.family for accelerator in catalog.accelerators.values()})
+
+
+def machine_of(data: Catalog, name: str, precision: str, counts: list[int]) -> Hardware:
+    """The hardware of an accelerator or instance type; it must have the precision and come in these counts."""
+    from planner.performance.hardware import hardware, hardware_of_accelerator
+
+    machine = hardware(data, name) if "/" in name else hardware_of_accelerator(data, name)
+    if precision == "bf16" and data.accelerators[machine.accelerator].bf16_tflops is None:
+        raise InputError(Problem(f"{machine.accelerator} has no bf16: expected fp16", field="precision"))
+    per_node = machine.accelerators_per_node
+    for count in counts:
+        if count > per_node and count % per_node:
+            raise InputError(Problem(f"{count} accelerators are not whole nodes of {per_node}", field="count"))
+    return machine

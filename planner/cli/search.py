@@ -11,13 +11,11 @@ import typer
 
 from hardware_catalog.errors import InputError, Problem
 from planner.cli.estimate import DEFAULT_BATCH_TOKENS
-from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, read_constants
+from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, machine_of, read_constants
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hardware_catalog.catalog import Catalog
-    from planner.performance.hardware import Hardware
 
 SHOWN = 20
 ALWAYS = ("tp", "pp", "dp")  # degrees printed even where all are 1
@@ -69,7 +67,7 @@ def search(
     spec = model_named(model)
     counts = _counts(count)
     data = load(catalog)
-    machine = _machine(data, accelerator, precision, counts)
+    machine = machine_of(data, accelerator, precision, counts)
     batch = global_batch or max(DEFAULT_BATCH_TOKENS // seq_len, 1)
     found = layouts_of(
         spec,
@@ -122,20 +120,6 @@ def _counts(text: str) -> list[int]:
     if not counts or min(counts) < 1:
         raise InputError(Problem(f"expected numbers such as 64 or 64,128,256, got '{text}'", field="count"))
     return counts
-
-
-def _machine(data: Catalog, name: str, precision: str, counts: list[int]) -> Hardware:
-    """The hardware, which must have the precision and be divisible into the counts."""
-    from planner.performance.hardware import hardware, hardware_of_accelerator
-
-    machine = hardware(data, name) if "/" in name else hardware_of_accelerator(data, name)
-    if precision == "bf16" and data.accelerators[machine.accelerator].bf16_tflops is None:
-        raise InputError(Problem(f"{machine.accelerator} has no bf16: expected fp16", field="precision"))
-    per_node = machine.accelerators_per_node
-    for count in counts:
-        if count > per_node and count % per_node:
-            raise InputError(Problem(f"{count} accelerators are not whole nodes of {per_node}", field="count"))
-    return machine
 
 
 def show(title: str, accelerator: str, counts: list[int], found: pd.DataFrame, kept: pd.DataFrame, limit: int) -> None:

@@ -31,11 +31,11 @@ def plan_html(plan: Plan) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style()}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
-def _style() -> str:
+def style() -> str:
     rules = files("planner.reports").joinpath("page.css").read_text(encoding="utf-8")
     return (
         f":root {{ {css_variables(LIGHT)} }}\n"
@@ -48,9 +48,9 @@ def _sections(plan: Plan) -> Iterable[str]:
     yield "<main>\n"
     yield _figures(plan)
     if plan.reasons:
-        yield _card("Why, and what to change", _list(clean(reason) for reason in plan.reasons), "full")
+        yield card("Why, and what to change", _list(clean(reason) for reason in plan.reasons), "full")
     yield _warnings(plan)
-    yield _table_card("What to run", tables.runs(plan), "Each run is one phase on one slice, with its best layout.")
+    yield table_card("What to run", tables.runs(plan), "Each run is one phase on one slice, with its best layout.")
     yield _chart_card(
         plan,
         "Schedule",
@@ -80,9 +80,9 @@ def _sections(plan: Plan) -> Iterable[str]:
         "By part, for the costliest runs; an upright tick is the capacity, where the plan states it.",
     )
     why = "Ways to run a phase that a limit, the law or physics ruled out."
-    yield _table_card("Options refused", tables.refused(plan), why, "half")
-    yield _table_card("What to buy", tables.purchases(plan), "What is paid for, whether used or not.")
-    yield _table_card("Prices and availability", tables.offers(plan), "What the plan relies on; check before signing.")
+    yield table_card("Options refused", tables.refused(plan), why, "half")
+    yield table_card("What to buy", tables.purchases(plan), "What is paid for, whether used or not.")
+    yield table_card("Prices and availability", tables.offers(plan), "What the plan relies on; check before signing.")
     yield "</main>\n"
     yield _footer(plan)
 
@@ -113,7 +113,7 @@ def _warnings(plan: Plan) -> str:
         behind = ", ".join(part for part in (escape(clean(warning.rule)), _link(warning.source)) if part)
         items.append(escape(clean(warning.message)) + (f' <span class="muted">({behind})</span>' if behind else ""))
     listed = "".join(f"<li>{item}</li>\n" for item in items)
-    return _card("Know before you sign", f"<ul>\n{listed}</ul>\n", "full warnings") if items else ""
+    return card("Know before you sign", f"<ul>\n{listed}</ul>\n", "full warnings") if items else ""
 
 
 def _step_caption(plan: Plan) -> str:
@@ -135,7 +135,7 @@ def _chart_card(
     drawn: bool = True,
 ) -> str:
     if not table.rows or not drawn:
-        return _table_card(title, table, caption)
+        return table_card(title, table, caption)
     drawing = chart(plan)
     slug = title.lower().replace(" ", "-")
     label = escape(f"{title}. {caption} The table below has the numbers.")
@@ -143,23 +143,23 @@ def _chart_card(
         f'<div class="{size}">{charts.inline_svg(drawing, width, f"{slug}-{size}")}</div>'
         for size, width in (("wide", wide_px), ("narrow", NARROW_PX))
     )
-    return _card(
+    return card(
         title,
         f'<p class="muted">{escape(caption)}</p>\n<div class="chart" role="img" aria-label="{label}">{image}</div>\n'
-        f"<details><summary>Table</summary>\n{_table(table)}</details>\n",
+        f"<details><summary>Table</summary>\n{table_html(table)}</details>\n",
         "full" if wide_px == FULL_PX else "",
     )
 
 
-def _table_card(title: str, table: Table, caption: str, kind: str = "full") -> str:
-    return _card(title, f'<p class="muted">{escape(caption)}</p>\n{_table(table)}', kind) if table.rows else ""
+def table_card(title: str, table: Table, caption: str, kind: str = "full") -> str:
+    return card(title, f'<p class="muted">{escape(caption)}</p>\n{table_html(table)}', kind) if table.rows else ""
 
 
-def _card(title: str, content: str, kind: str) -> str:
+def card(title: str, content: str, kind: str) -> str:
     return f'<section class="{kind}">\n<h2>{escape(title)}</h2>\n{content}</section>\n'
 
 
-def _table(table: Table) -> str:
+def table_html(table: Table) -> str:
     head = "".join(f'<th{_align(table, i)} scope="col">{escape(name)}</th>' for i, name in enumerate(table.headings))
     rows = "".join(
         "<tr>"

@@ -15,7 +15,7 @@ from planner.reports import validation_charts as charts
 from planner.reports import validation_tables as tables
 from planner.reports.charts import inline_svg
 from planner.reports.formats import clean, count, percent
-from planner.reports.html import FULL_PX, NARROW_PX, POLICY, WIDE_PX, _card, _style, _table, _table_card
+from planner.reports.html import FULL_PX, NARROW_PX, POLICY, WIDE_PX, card, style, table_card, table_html
 from planner.reports.tables import Table
 from planner.validation import WORST, Validation
 from planner.validation_groups import GROUPINGS, summary
@@ -41,7 +41,7 @@ def validation_html(found: Validation, name: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style()}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
@@ -70,17 +70,17 @@ def _sections(found: Validation, name: str) -> Iterable[str]:
         )
         for grouping in GROUPINGS:
             yield _group_card(grouping, tables.groups(rows, grouping))
-        yield _table_card(
+        yield table_card(
             "Order of layouts",
             tables.orders(rows),
             "Runs that differ in nothing but their layout: does the layout predicted best run best?",
         )
-        yield _table_card(
+        yield table_card(
             "Largest errors, and what is known of them",
             tables.worst_rows(rows, WORST),
             "Computed from the row, its source, its family and the runs most alike.",
         )
-    yield _table_card("Not modelled", tables.not_modelled(found.skipped), "Rows that lack what a prediction needs.")
+    yield table_card("Not modelled", tables.not_modelled(found.skipped), "Rows that lack what a prediction needs.")
     yield "</main>\n"
 
 
@@ -108,10 +108,10 @@ def _figures(found: Validation) -> str:
 
 def _group_card(grouping: str, table: Table) -> str:
     """Errors by one field; a long table is folded."""
-    shown = _table(table)
+    shown = table_html(table)
     if len(table.rows) > MOST_GROUPS:
         shown = f"<details><summary>{count(len(table.rows), 'group')}</summary>\n{shown}</details>\n"
-    return _card(f"By {grouping}", f'<p class="muted">{escape(GROUPED[grouping])}</p>\n{shown}', "full")
+    return card(f"By {grouping}", f'<p class="muted">{escape(GROUPED[grouping])}</p>\n{shown}', "full")
 
 
 def _chart_card(
@@ -124,9 +124,9 @@ def _chart_card(
         f'<div class="{size}">{charts.titled(inline_svg(drawing, width, f"{slug}-{size}"))}</div>'
         for size, width in (("wide", wide_px), ("narrow", NARROW_PX))
     )
-    return _card(
+    return card(
         title,
         f'<p class="muted">{escape(caption)}</p>\n<div class="chart" role="img" aria-label="{label}">{image}</div>\n'
-        f"<details><summary>Table</summary>\n{_table(table)}</details>\n",
+        f"<details><summary>Table</summary>\n{table_html(table)}</details>\n",
         "full" if wide_px == FULL_PX else "",
     )
