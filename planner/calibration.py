@@ -1,10 +1,11 @@
 """Fits the few constants of each hardware family on published runs, shrunk towards what all families share.
 
-Every constant is fitted as a logarithm. A family's value is normal around the shared value (`SPREAD`), the shared value
-around what physics or the literature suggests (`hardware_catalog/data/efficiency/priors`), so that hardware with few
-or no runs keeps sensible constants. Errors are log(predicted / measured); they are taken to be Cauchy
-distributed, so that runs of ill-tuned or misprinted configurations count little (Hampel et al. 1986, "Robust
-Statistics", section 2.6), and the rows of a source weigh less the more there are.
+Every constant is fitted as a logarithm. A family's value is normal around the shared value (`SPREAD`), shifted by what
+measurements of that hardware suggest where there are any, the shared value around what physics or the literature
+suggests (`hardware_catalog/data/efficiency/priors`), so that hardware with few or no runs keeps sensible constants.
+Errors are log(predicted / measured); they are taken to be Cauchy distributed, so that runs of ill-tuned or misprinted
+configurations count little (Hampel et al. 1986, "Robust Statistics", section 2.6), and the rows of a source weigh less
+the more there are.
 """
 
 from __future__ import annotations
@@ -227,9 +228,9 @@ def prior_distances(problem: Fit) -> tuple[Array, Array]:
     for index, (family, name) in enumerate(problem.names):
         spread = SHARED[name] if family == ANY else SPREAD[name]
         matrix[index, index] = 1.0 / spread
-        if family == ANY:
-            centre[index] = math.log(problem.prior[ANY, name]) / spread
-        else:
+        centre[index] = math.log(problem.prior[family, name]) / spread
+        if family != ANY:
+            centre[index] -= math.log(problem.prior[ANY, name]) / spread
             matrix[index, shared[name]] = -1.0 / spread
     return matrix, centre
 
