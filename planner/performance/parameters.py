@@ -101,8 +101,8 @@ def layers_per_stage(L: Number, p: Number, v: Number) -> Number:
 
     That is how Llama 3 405B runs 126 layers on 16 stages (Grattafiori et al. 2024, arXiv:2407.21783, section 3.3.2).
     """
-    even = np.mod(L, p * v) == 0
-    return np.where(even, L / p, np.minimum(v * np.ceil((L + 2.0) / (p * v)), L))
+    chunk = L / (p * v)
+    return np.where(chunk == np.floor(chunk), L / p, np.minimum(v * np.ceil((L + 2.0) / (p * v)), L))
 
 
 def shared_out(layers: int, p: int, v: int) -> bool:

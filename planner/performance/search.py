@@ -133,14 +133,14 @@ def candidates(
     table = grid(
         model.layers, model.heads, model.experts, sequence_length, hardware.domain, hardware.torus_axes == 1, fixed
     )
-    t, p, v, c, e, b = (column[None, :] for column in table.T)
-    D = np.array(accelerators, dtype=float)[:, None] / (t * p * c)
+    ranks = np.array(accelerators, dtype=float)[:, None] / (table[:, 0] * table[:, 1] * table[:, 3])
+    index, row = np.nonzero((ranks >= 1) & (ranks == np.floor(ranks)))
+    D = ranks[index, row]
+    t, p, v, c, e, b = table[row].T
     m = global_batch_sequences / (D * b)
-    legal = (D >= 1) & (np.floor(D) == D) & (m >= 1) & (m == np.floor(m)) & ((v == 1) | (np.mod(m, p) == 0))
-    legal &= np.mod(t * c * D, e) == 0
-    index, row = np.nonzero(legal)
-    t, p, v, c, e, b = (column[row] for column in table.T)
-    D = D[index, row]
+    whole = (m >= 1) & (m == np.floor(m)) & ((v == 1) | (np.mod(m, p) == 0)) & (np.mod(t * c * D, e) == 0)
+    index, D = index[whole], D[whole]
+    t, p, v, c, e, b = (column[whole] for column in (t, p, v, c, e, b))
     zero = np.zeros_like(t)
     S = np.minimum(fixed.shard_group, D * c) if fixed.shard_group else D * c
     return index, Degrees(t, p, v, D, c, e, b, zero, S, zero, zero, (t > 1) * float(fixed.sequence_parallel))
