@@ -166,8 +166,9 @@ def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
     Backward runs each product twice (input and weight gradients), once where weights are frozen (LoRA,
     arXiv:2106.09685); elementwise kernels move 1.4 times the bytes (a norm 6 h for 4 h, an addition 6 h, GELU 6 f for
     4 f, a gate 10 f for 6 f), and each micro-batch adds its weight gradients to 32-bit sums (8 bytes read and written
-    per weight). A layer never takes less than launching its kernels; a mixture of experts launches many more
-    and waits for the routing.
+    per weight): by a kernel of its own, or since 2023 by the product that makes them (Megatron-LM's gradient
+    accumulation fusion), which hides most of the traffic. A layer never takes less than launching its kernels; a
+    mixture of experts launches many more and waits for the routing.
     """
     linear = linear_time(shape, degrees, machine)
     experts = experts_time(shape, degrees, machine)
@@ -178,7 +179,8 @@ def layer_time(shape: Shape, degrees: Degrees, machine: Machine) -> LayerTime:
     linear_backward = (2.0 - shape.lora) * machine.backward * linear
     experts_backward = (2.0 - shape.lora) * machine.backward * experts
     held = shape.N_layer / degrees.t + shape.L_m / shape.L * shape.q * shape.N_expert / degrees.e
-    sums = (1.0 - shape.lora) * 8.0 * held / machine.E
+    exposed_sums = np.where(machine.fused > 0, machine.roofline / machine.W, 1.0 / machine.E)
+    sums = (1.0 - shape.lora) * 8.0 * held * exposed_sums
     elementwise_backward = 1.4 * elementwise + sums
     idle_backward = np.maximum(
         2.0 * launch - linear_backward - experts_backward - attention_backward - elementwise_backward, 0.0
