@@ -18,6 +18,7 @@ from planner.performance.efficiency import Efficiency
 from planner.performance.estimate import Estimate, best_layouts
 from planner.performance.goodput import Goodput, goodput
 from planner.performance.hardware import hardware
+from planner.performance.software import software_of
 from planner.workload import Phase, Policy, TrainingJob
 
 OPTIMIZER_BYTES = 16  # weights, gradients and Adam state of mixed-precision training, ZeRO arXiv:1910.02054 section 3.1
@@ -161,6 +162,7 @@ class Placements:
             self._job.precision,
             lora=phase.method == "lora",
             constants=self._constants,
+            software=software_of(self._job.software_year),
         )
         return [
             _placement(nodes, estimate, machine.memory_gib) for nodes, estimate in zip(counts, estimates, strict=True)

@@ -131,6 +131,7 @@ Names = Annotated[tuple[Text, ...], Field(max_length=MOST_ENTRIES), AfterValidat
 Country = Annotated[str, BeforeValidator(lambda value: country(_text(value)))]
 Positive = Annotated[int, BeforeValidator(lambda value: whole(value, maximum=10**12))]
 NotNegative = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=0, maximum=10**12))]
+Year = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=2017, maximum=2100))]
 Tokens = Annotated[int, BeforeValidator(tokens)]
 Days = Annotated[int, BeforeValidator(lambda value: whole(value, TIME, "days", maximum=LONGEST_HORIZON_DAYS))]
 Minutes = Annotated[float, BeforeValidator(lambda value: real(value, TIME, "min", above=False))]
@@ -239,6 +240,7 @@ class TrainingJob(Entry):
     tokens: Tokens | None = None  # of a job with one phase
     mfu: Fraction | None = None
     precision: Literal["bf16", "fp16", "fp8", "fp32"] = "bf16"
+    software_year: Year | None = None  # plan with the usual training software of a past year; today's when left out
     earliest_start: Instant | None = None
     deadline: Instant | None = None
     late_cost_usd_day: Dollars | None = None  # makes the deadline soft

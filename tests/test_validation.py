@@ -17,12 +17,11 @@ from planner.performance.cases import Case, case
 from planner.performance.efficiency import MEANING, RESIDUALS, directory, efficiency, read_efficiency
 from planner.performance.layout import Layout
 from planner.performance.published import (
-    fused_attention,
-    fused_routing,
     model_spec,
     network_gbps_per_node,
     read_runs,
     sharding,
+    software_of_run,
 )
 from planner.validation import bundled_runs, validate
 from planner.validation_groups import GROUPINGS
@@ -127,7 +126,7 @@ def test_what_has_no_column_is_read_from_the_row(tmp_path: Path) -> None:
     (run,) = read_runs(runs_file(tmp_path, change))
     assert sharding(run) == (3, 16)
     assert network_gbps_per_node(run) == 400
-    assert not fused_attention(run)
+    assert not software_of_run(run).fused_attention
     spec = model_spec(run)
     assert (spec.gated_mlp, spec.tied_embeddings, spec.head_size) == (True, False, 128)
     assert spec.parameters == pytest.approx(70.55e9, rel=1e-3)
@@ -159,7 +158,7 @@ def test_a_fit_recovers_a_slower_machine(tmp_path: Path) -> None:
     rows = [{"id": f"lab-{n:03}", "step_time_s": str(seconds)} for n, seconds in enumerate((25.0, 25.5, 26.0, 24.5))]
     cases = [found for run in read_runs(runs_file(tmp_path, *rows)) if isinstance(found := case(run, load()), Case)]
     prior = read_efficiency(directory() / "priors")
-    fitted = fit(cases, prior, rounds=2, steps=6)
+    fitted = fit(cases, prior)
     assert np.median(np.abs(step_errors(cases, prior))) > 0.3
     assert np.median(np.abs(step_errors(cases, fitted))) < 0.1
     assert ("nvidia-hopper", "matmul") in free_constants(cases)
@@ -217,9 +216,9 @@ def test_an_unknown_mixture_is_built_from_its_columns(tmp_path: Path) -> None:
 
 def test_the_year_of_the_software_is_read_from_releases_and_dates() -> None:
     rows = {run.id: run for run in read_runs(bundled_runs())}
-    assert fused_routing(rows["mbridge-001"])  # container 26.08
-    assert not fused_routing(rows["mbridge-111"])  # container 25.09
-    assert not fused_routing(rows["dgxc-131"])  # v25.05.05
+    assert software_of_run(rows["mbridge-001"]).fused_routing  # container 26.08
+    assert not software_of_run(rows["mbridge-111"]).fused_routing  # container 25.09
+    assert not software_of_run(rows["dgxc-131"]).fused_routing  # v25.05.05
 
 
 def test_every_grouping_covers_every_row_once() -> None:

@@ -20,16 +20,16 @@ from planner.performance.parameters import Shape, shape, shared_out
 from planner.performance.published import (
     PRECISION,
     Run,
-    fused_attention,
-    fused_routing,
     interleaved,
     lora,
     measured_step_s,
     model_spec,
     network_gbps_per_node,
     sharding,
+    software_of_run,
 )
 from planner.performance.search import Fixed, candidates, take
+from planner.performance.software import Software
 from planner.performance.step_time import step_time
 
 Array = NDArray[np.float64]
@@ -42,11 +42,7 @@ class Case:
     run: Run
     hardware: Hardware
     precision: str
-    fused: bool
-    overlap: bool
-    balanced: bool
-    routed: bool
-    dropless: bool
+    software: Software
     work: Shape
     layouts: Degrees
     measured_s: float
@@ -88,7 +84,8 @@ def case(run: Run, catalog: Catalog) -> Case | str:
         return f"{run.words['accelerator']} has no {precision} peak in the catalog"
     if precision != run.words["precision"]:
         assumed.append(f"{run.words['precision']} as {precision}")
-    fused = fused_attention(run)
+    software = software_of_run(run)
+    fused = software.fused_attention
     zero, group = sharding(run)
     model = model_spec(run)
     B, s = run.count("global_batch_sequences"), run.count("seq_len")
@@ -100,16 +97,11 @@ def case(run: Run, catalog: Catalog) -> Case | str:
         notes = (*notes, "sharding unknown: the cheapest that fits")
     if run.words["recompute"] not in ("none", "selective", "full"):
         notes = (*notes, "recomputation unknown: the cheapest that fits")
-    overlap = "overlap off" not in run.words["notes"].lower()
     return Case(
         run,
         hardware,
         precision,
-        fused,
-        overlap,
-        "force-balanced" in run.words["notes"],
-        fused_routing(run),
-        "tokendrop" not in run.words["notes"],
+        software,
         shape(model, s, B, lora(run)),
         decided(free, run, zero, group, fused, hardware.torus_axes > 1),
         measured_step_s(run),
@@ -220,15 +212,10 @@ def batch(cases: Sequence[Case]) -> Batch:
             for field in fields(Degrees)
         }
     )
-    first: dict[tuple[Hardware, str, bool, bool, bool, bool, bool], int] = {}
-    kind = np.array([first.setdefault(software(one), len(first)) for one in cases], dtype=np.intp)
+    first: dict[tuple[Hardware, str, Software], int] = {}
+    kind = np.array([first.setdefault((c.hardware, c.precision, c.software), len(first)) for c in cases], dtype=np.intp)
     kinds = tuple(cases[int(np.argmax(kind == number))] for number in range(len(first)))
     return Batch(tuple(cases), index, kinds, kind, take(stacked([one.work for one in cases]), index), split)
-
-
-def software(one: Case) -> tuple[Hardware, str, bool, bool, bool, bool, bool]:
-    """What a case's machine letters follow from, beside the constants."""
-    return one.hardware, one.precision, one.fused, one.overlap, one.balanced, one.routed, one.dropless
 
 
 def stacked(letters: Sequence[Any]) -> Any:
@@ -241,7 +228,7 @@ def stacked(letters: Sequence[Any]) -> Any:
 
 def machines(batch: Batch, constants: Efficiency) -> Machine:
     """The machine letters of a batch's cases as arrays."""
-    made = [machine(one.hardware, one.precision, constants, *software(one)[2:]) for one in batch.kinds]
+    made = [machine(one.hardware, one.precision, constants, one.software) for one in batch.kinds]
     result: Machine = take(stacked(made), batch.kind)
     return result
 

@@ -19,6 +19,7 @@ from planner.performance.legal import check_degrees, check_together, nearest_lay
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape, shape
 from planner.performance.search import Fixed, best_rows, layouts
+from planner.performance.software import TODAY, Software
 from planner.performance.step_time import step_time
 
 
@@ -85,6 +86,7 @@ def estimate(
     recompute: str | None = None,
     lora: bool = False,
     constants: Efficiency | None = None,
+    software: Software = TODAY,
 ) -> Estimate:
     """The fastest layout on `accelerators` accelerators under the degrees given; those left out are searched.
 
@@ -94,9 +96,9 @@ def estimate(
     fixed = Fixed(tp, pp, vp, cp, ep, micro_batch, zero, recompute)
     constants = constants or shipped()
     phase = (model, hardware, [accelerators], sequence_length, global_batch_sequences, precision)
-    every = cache(lambda: layouts(*phase, lora=lora, constants=constants))
+    every = cache(lambda: layouts(*phase, lora=lora, constants=constants, software=software))
     check_degrees(model, hardware, accelerators, global_batch_sequences, fixed, every)
-    table = layouts(*phase, fixed, lora, constants)
+    table = layouts(*phase, fixed, lora, constants, software)
     row = best_rows(table, 1)[0]
     if row < 0:
         check_together(fixed, every())
@@ -104,7 +106,7 @@ def estimate(
     work = shape(model, sequence_length, global_batch_sequences, lora)
     layout = table.layout(row)
     likely = expected_error_of(model, hardware.family, precision, layout, constants.overlay)
-    found = describe(work, machine(hardware, precision, constants), layout, likely)
+    found = describe(work, machine(hardware, precision, constants, software), layout, likely)
     return found if found.fits else replace(found, nearest_fitting=nearest_layout(fixed, every(), fitting=True))
 
 
@@ -118,15 +120,15 @@ def best_layouts(
     *,
     lora: bool = False,
     constants: Efficiency | None = None,
+    software: Software = TODAY,
 ) -> list[Estimate]:
     """For each number of nodes the fastest layout that fits, or the one that lacks least memory (fits false)."""
     sizes = [nodes * hardware.accelerators_per_node for nodes in node_counts]
     constants = constants or shipped()
-    table = layouts(
-        model, hardware, sizes, sequence_length, global_batch_sequences, precision, lora=lora, constants=constants
-    )
+    phase = (model, hardware, sizes, sequence_length, global_batch_sequences, precision)
+    table = layouts(*phase, lora=lora, constants=constants, software=software)
     work = shape(model, sequence_length, global_batch_sequences, lora)
-    letters = machine(hardware, precision, constants)
+    letters = machine(hardware, precision, constants, software)
 
     def described(layout: Layout) -> Estimate:
         likely = expected_error_of(model, hardware.family, precision, layout, constants.overlay)

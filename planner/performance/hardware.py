@@ -10,6 +10,7 @@ from planner.errors import InputError, Problem, nearest
 from planner.performance.efficiency import Efficiency
 from planner.performance.efficiency import efficiency as shipped
 from planner.performance.parameters import Number
+from planner.performance.software import TODAY, Software
 
 GIB = 2.0**30
 CUBE = 64  # chips of a 4 x 4 x 4 cube, whose faces optical switches join (TPU v4: Jouppi et al. 2023, arXiv:2304.01433)
@@ -201,19 +202,9 @@ def machine(
     hardware: Hardware,
     precision: str,
     constants: Efficiency | None = None,
-    fused_attention: bool = True,
-    overlap: bool = True,
-    balanced: bool = False,
-    fused_routing: bool = True,
-    dropless: bool = True,
+    software: Software = TODAY,
 ) -> Machine:
-    """The letters of a hardware at a precision with the constants of its family.
-
-    `fused_attention` false describes software from before FlashAttention (2022): attention scores go through memory.
-    `overlap` false: no communication is hidden. `balanced`: every expert gets the same number of tokens (benchmarks).
-    `fused_routing` false describes software from before 2026, which sorts and sends tokens by separate kernels;
-    `dropless` false training with a fixed capacity of each expert, whose kernels a graph can launch together.
-    """
+    """The letters of a hardware at a precision with the constants of its family, under some software."""
     constants = constants or shipped()
 
     def one(name: str) -> float:
@@ -227,7 +218,7 @@ def machine(
     def reached(share: float) -> float:
         return power_share(hardware.watts, hardware.peak_16bit, one("watts"), one("power"), share)
 
-    fused = fused_attention and one("fused_attention") > 0
+    fused = software.fused_attention and one("fused_attention") > 0
     return Machine(
         peak=peak,
         G=peak * reached(share),
@@ -249,9 +240,9 @@ def machine(
         alpha1=one("latency_up"),
         alpha3=one("latency_out"),
         roofline=one("roofline"),
-        tensor_exposed=one("tensor_exposed") if overlap else 1.0,
+        tensor_exposed=one("tensor_exposed") if software.overlap else 1.0,
         pipeline_exposed=one("pipeline_exposed"),
-        data_overlap=one("data_overlap") * overlap,
+        data_overlap=one("data_overlap") * software.overlap,
         data_floor=one("data_floor"),
         launch=one("launch" if fused else "launch_unfused"),
         step=one("step"),
@@ -262,10 +253,10 @@ def machine(
         depth=one("depth"),
         adapters=one("adapters"),
         grouped=one("grouped"),
-        routing=one("routing" if fused_routing else "routing_unfused"),
-        imbalance=1.0 if balanced else one("imbalance"),
-        exchange_exposed=one("exchange_exposed") if overlap else 1.0,
-        expert_launch=one("expert_launch") if dropless else 0.0,
+        routing=one("routing" if software.fused_routing else "routing_unfused"),
+        imbalance=1.0 if software.balanced_experts else one("imbalance"),
+        exchange_exposed=one("exchange_exposed") if software.overlap else 1.0,
+        expert_launch=one("expert_launch") if software.dropless else 0.0,
         tile=one("tile"),
         fused=float(fused),
         memory=hardware.memory_gib * GIB,

@@ -11,6 +11,7 @@ from pathlib import Path
 from planner.architecture import model, model_names
 from planner.errors import InputError, Problem
 from planner.model_spec import ModelSpec
+from planner.performance.software import Software, software_of
 
 NUMBERS = (
     "params_total_b",
@@ -62,8 +63,6 @@ PRECISION = {
     "float16": "fp16",
     "float32": "fp32",
 }
-EARLIEST_FUSED_YEAR = 2023
-EARLIEST_ROUTING_YEAR = 2026
 SAMPLE = 512  # tokens of a packed fine-tuning sample
 
 
@@ -291,27 +290,21 @@ def network_gbps_per_node(run: Run) -> float | None:
     return None
 
 
-def fused_attention(run: Run) -> bool:
-    """Whether the run's software has fused attention: not before 2023, and not in fp16, which that software replaced.
+def software_of_run(run: Run) -> Software:
+    """The software of a run: that of the earliest year its source and notes name, today's without one.
 
-    The year is the earliest in the row's source and notes (an arXiv number or a date); rows without one count as
-    recent. FlashAttention appeared in May 2022 (arXiv:2205.14135) and reached the large frameworks in 2023.
+    fp16 without a year of fused attention: bf16 replaced it there. The notes also say where overlap was off, tokens
+    were dropped at a fixed capacity of the experts ("tokendrop") and experts were balanced by force.
     """
-    if run.words["precision"] == "fp16":
-        return False
-    years = software_years(run)
-    return not years or min(years) >= EARLIEST_FUSED_YEAR
-
-
-def fused_routing(run: Run) -> bool:
-    """Whether the run's software routes tokens to experts by fused kernels: not before 2026; undated rows count as now.
-
-    Megatron Core's HybridEP dispatcher and CUDA graphs of mixture-of-experts layers came into NVIDIA's releases between
-    25.11 and 26.04; throughput of an unchanged configuration rose by up to 1.9 times (Megatron-Bridge
-    performance-summary.md).
-    """
-    years = software_years(run)
-    return not years or min(years) >= EARLIEST_ROUTING_YEAR
+    years, notes = software_years(run), run.words["notes"]
+    usual = software_of(min(years, default=None))
+    return replace(
+        usual,
+        fused_attention=usual.fused_attention and run.words["precision"] != "fp16",
+        overlap="overlap off" not in notes.lower(),
+        dropless="tokendrop" not in notes,
+        balanced_experts="force-balanced" in notes,
+    )
 
 
 def software_years(run: Run) -> list[int]:

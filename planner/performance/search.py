@@ -17,6 +17,7 @@ from planner.performance.hardware import Hardware, Machine, machine
 from planner.performance.layout import RECOMPUTE, Degrees, Layout
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape, shape, shared_out
+from planner.performance.software import TODAY, Software
 from planner.performance.step_time import step_time
 
 Array = NDArray[np.float64]
@@ -156,6 +157,7 @@ def layouts(
     fixed: Fixed | None = None,
     lora: bool = False,
     constants: Efficiency | None = None,
+    software: Software = TODAY,
 ) -> Table:
     """All legal layouts of some slice sizes (in accelerators) with their memory and step time.
 
@@ -163,7 +165,8 @@ def layouts(
     unless fixed. Stages 0 and 2 are never faster than 1 and 3 and hold more.
     """
     fixed = fixed or Fixed()
-    letters = machine(hardware, precision, constants)
+    fixed = replace(fixed, sequence_parallel=fixed.sequence_parallel and software.fused_attention)
+    letters = machine(hardware, precision, constants, software)
     work = shape(model, sequence_length, global_batch_sequences, lora)
     index, free = candidates(model, hardware, accelerators, sequence_length, global_batch_sequences, fixed)
     stages = (fixed.zero,) if fixed.zero is not None else (1, 3)

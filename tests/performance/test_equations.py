@@ -24,6 +24,7 @@ from planner.performance.layout import Layout, degrees
 from planner.performance.memory import checkpoint, layer_activations, memory_use
 from planner.performance.parameters import layers_per_stage, shape, stage_parameters
 from planner.performance.pipeline import bubble, in_flight, slowest_stage
+from planner.performance.software import Software
 from planner.performance.step_time import context_time, data_time, pipeline_time, step_time, tensor_time
 from planner.performance.topology import path
 
@@ -54,7 +55,7 @@ PALM_540B = ModelSpec(
 
 @pytest.fixture
 def before_flash(a100: Hardware) -> Machine:
-    return machine(a100, "fp16", fused_attention=False)
+    return machine(a100, "fp16", software=Software(fused_attention=False))
 
 
 @pytest.fixture

@@ -27,9 +27,11 @@ from planner.performance.layout import Layout, degrees
 from planner.performance.memory import memory_use
 from planner.performance.parameters import mean_reach, shape, stage_experts, stage_moe_layers, stage_parameters
 from planner.performance.search import layouts
+from planner.performance.software import Software
 from planner.performance.step_time import expert_time, step_time
 from planner.performance.topology import path
 
+BALANCED = Software(balanced_experts=True)
 QWEN_30B = model("qwen3-30b-a3b")
 DEEPSEEK = model("deepseek-v3")
 MIXTRAL = model("mixtral-8x7b")
@@ -39,7 +41,7 @@ MIXTRAL = model("mixtral-8x7b")
 def ideal(h100: Hardware) -> Machine:
     """Full rates: no latency, no lost rows, no memory time, balanced experts."""
     return replace(
-        machine(h100, "bf16", balanced=True), depth=0.0, roofline=0.0, tile=0.0, grouped=1.0, alpha1=0.0, alpha3=0.0
+        machine(h100, "bf16", software=BALANCED), depth=0.0, roofline=0.0, tile=0.0, grouped=1.0, alpha1=0.0, alpha3=0.0
     )
 
 
@@ -88,14 +90,14 @@ def test_a_token_crosses_to_each_domain_once() -> None:
 
 def test_a_domain_of_72_spares_the_network(ideal: Machine) -> None:
     work, split = shape(DEEPSEEK, 4096, 2048), degrees(Layout(dp=64, ep=64))
-    rack = machine(hardware_of_accelerator(load(), "gb200-nvl72"), "bf16", balanced=True)
+    rack = machine(hardware_of_accelerator(load(), "gb200-nvl72"), "bf16", software=BALANCED)
     assert float(expert_time(work, split, rack, 64.0)) < 0.5 * float(expert_time(work, split, ideal, 64.0))
 
 
 def test_h800_exchanges_inside_a_host_at_less_than_half_the_rate_of_h100(ideal: Machine) -> None:
     # 400 GB/s of NVLink for 900 (arXiv:2412.19437, section 3.1): 8 experts a token on 8 ranks
     work, split = shape(DEEPSEEK, 4096, 256), degrees(Layout(dp=8, ep=8))
-    h800 = replace(machine(hardware_of_accelerator(load(), "h800-sxm5-80"), "bf16", balanced=True), alpha1=0.0)
+    h800 = replace(machine(hardware_of_accelerator(load(), "h800-sxm5-80"), "bf16", software=BALANCED), alpha1=0.0)
     assert float(expert_time(work, split, h800, 8.0) / expert_time(work, split, ideal, 8.0)) == pytest.approx(900 / 400)
 
 
@@ -137,7 +139,7 @@ def test_stages_hold_their_layers_experts() -> None:
 
 
 def test_experts_are_sharded_over_their_own_replicas(h100: Hardware) -> None:
-    work, letters = shape(QWEN_30B, 4096, 512), machine(h100, "bf16", balanced=True)
+    work, letters = shape(QWEN_30B, 4096, 512), machine(h100, "bf16", software=BALANCED)
     one = memory_use(work, degrees(Layout(dp=16, ep=8, zero=1)), letters)
     routed = 48 * 128 * 3 * 2048 * 768
     rest = QWEN_30B.parameters - routed
@@ -179,7 +181,7 @@ def test_windows_shorten_what_a_query_sees() -> None:
 
 def test_fused_kernels_move_less_when_routing(h100: Hardware) -> None:
     work, split = shape(QWEN_30B, 4096, 64), degrees(Layout(dp=8, ep=8))
-    now, before = (machine(h100, "bf16", fused_routing=fused) for fused in (True, False))
+    now, before = (machine(h100, "bf16", software=Software(fused_routing=fused)) for fused in (True, False))
     assert float(routing_bytes(work, split, now)) < float(routing_bytes(work, split, before))
 
 
@@ -216,12 +218,14 @@ def test_multi_token_prediction_costs_a_layer_and_a_loss(ideal: Machine) -> None
 
 
 def test_small_micro_batches_wait_for_the_launch_of_the_experts_kernels(h100: Hardware) -> None:
-    letters = machine(h100, "fp8", balanced=True)
+    letters = machine(h100, "fp8", software=BALANCED)
     layer = layer_time(shape(QWEN_30B, 512, 64), degrees(Layout(dp=8, ep=8)), letters)
     forward = layer.matmul_forward + layer.experts_forward + layer.attention_forward + layer.elementwise_forward
     assert float(forward) == pytest.approx(letters.launch + letters.expert_launch)
     static = layer_time(
-        shape(QWEN_30B, 512, 64), degrees(Layout(dp=8, ep=8)), machine(h100, "fp8", balanced=True, dropless=False)
+        shape(QWEN_30B, 512, 64),
+        degrees(Layout(dp=8, ep=8)),
+        machine(h100, "fp8", software=replace(BALANCED, dropless=False)),
     )
     assert float(static.elementwise_forward) < float(layer.elementwise_forward)
 

@@ -14,6 +14,7 @@ from planner.performance.layout import Layout, degrees
 from planner.performance.memory import held_parameters, layer_activations, memory_use
 from planner.performance.parameters import shape
 from planner.performance.pipeline import kept_layers
+from planner.performance.software import Software
 
 GPT_7B = ModelSpec(
     "7.5b", layers=36, hidden_size=4096, ffn_size=16384, heads=32, kv_heads=32, vocabulary=51200, gated_mlp=False
@@ -65,7 +66,7 @@ def test_training_in_32_bits_has_one_copy_of_the_weights(h100: Hardware) -> None
 
 def test_loss_scaling_makes_32_bit_gradients_in_the_room_of_activations(h100: Hardware) -> None:
     # a step without activations holds 2 + 2 + 4 + 12 bytes of 7.5e9: 150 GB, which ends by the time they are kept
-    letters, work = machine(h100, "fp16", fused_attention=False), shape(GPT_7B, 2048, 64)
+    letters, work = machine(h100, "fp16", software=Software(fused_attention=False)), shape(GPT_7B, 2048, 64)
     used = memory_use(work, degrees(Layout(dp=64, zero=0, recompute="full")), letters)
     states = used.weights + used.gradients + used.optimizer + used.activations
     assert states * 7.5e9 / GPT_7B.parameters / 1e9 == pytest.approx(150.0, rel=0.001)
@@ -207,7 +208,7 @@ def test_blooms_trials_take_what_nvidia_smi_showed(
     # github:bigscience-workshop/bigscience train/tr11-176B-ml/chronicles-prequel.md, h = 14336, full recomputation,
     # no sequence parallelism; whole GB of the fullest GPU, context and fragmentation included
     split = replace(layout, recompute="full", sequence_parallel=False)
-    letters = machine(a100, precision, fused_attention=False)
+    letters = machine(a100, precision, software=Software(fused_attention=False))
     used = memory_use(shape(replace(BLOOM, layers=layers), 2048, 2048), degrees(split), letters)
     assert used.total / 1e9 == pytest.approx(gigabytes, rel=0.12)
 
@@ -226,7 +227,7 @@ def test_activations_are_those_of_korthikantis_figure_one(
 ) -> None:
     # arXiv:2205.05198, figure 1, GiB of activations without recomputation and with sequence parallelism and selective
     # recomputation, as read by github:calculon-ai/calculon calculon/llm/validation.py
-    letters, work = machine(a100, "fp16", fused_attention=False), shape(model(name), 2048, sequences)
+    letters, work = machine(a100, "fp16", software=Software(fused_attention=False)), shape(model(name), 2048, sequences)
     plain = memory_use(work, degrees(replace(layout, sequence_parallel=False)), letters)
     assert plain.activations / GIB == pytest.approx(none, rel=0.05)
     assert plain.total > letters.memory  # figure 1: none of the four fits an 80 GB A100
