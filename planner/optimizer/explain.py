@@ -1,32 +1,104 @@
-"""Why there is no plan: the smallest single change that gives one, with numbers.
+"""Why there is no plan: the limits that conflict and the smallest changes that give one, with numbers.
 
-One limit is relaxed at a time: the budget, the carbon cap, then the dates. Dates are judged by `reach`, which is exact
-for phases in a row; phases that may overlap are judged one by one, after their earliest predecessors.
+`explain` is the whole answer. `reasons` are the sentences that come with every infeasible solution, at little cost: one
+limit is relaxed at a time, the budget, the carbon cap, then the dates. Dates are judged by `reach`, which is exact for
+phases in a row; phases that may overlap are judged one by one, after their earliest predecessors.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from planner.optimizer.conflicts import Conflict, conflicts_of
+from planner.optimizer.feasibility import Feasibility
+from planner.optimizer.limits import Limit, lifted, limits_of, value_of
 from planner.optimizer.problem import Problem, Solution
 from planner.optimizer.reach import earliest_finish, most_work
+from planner.optimizer.relaxations import Change, Tightest, joint_changes, single_changes, slack
 from planner.optimizer.runs import ancestors, ceil_div, chain_order, limit_s, longest_s, usable
 
 Optimum = Callable[[Problem], Solution]
+CONFLICT_S = 1.0  # that the conflict among the reasons of a solution may take
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What stands in the way of a plan and the changes that give one, cheapest first; or how much room is left.
+
+    `feasible` is None when that was not decided in time. Without conflicts an infeasible problem has no plan whatever
+    its limits: `hard` says why.
+    """
+
+    feasible: bool | None
+    conflicts: tuple[Conflict, ...] = ()
+    changes: tuple[Change, ...] = ()
+    slack: tuple[tuple[Limit, Tightest], ...] = ()
+    hard: tuple[str, ...] = ()
+
+
+def explain(problem: Problem, time_limit_s: float = 60.0) -> Explanation:
+    """The conflict and the smallest single and joint changes of an infeasible problem, the slack of a feasible one."""
+    search = Feasibility(time.monotonic() + time_limit_s)
+    limits = limits_of(problem)
+    runs = search.plan(problem)
+    if runs is None:
+        return Explanation(None)
+    if runs:
+        return Explanation(True, slack=tuple(slack(search, problem, limits)))
+    conflicts = conflicts_of(search, problem, limits)
+    if not conflicts:
+        return Explanation(False, hard=_whatever_the_limits(lifted(problem, limits)))
+    singles = single_changes(search, problem, conflicts)
+    changes = [*singles, *joint_changes(search, problem, limits, conflicts, singles)]
+    return Explanation(False, conflicts, tuple(by_cost(changes)))
+
+
+def by_cost(changes: list[Change]) -> list[Change]:
+    """Changes with the cheapest plan first, those with fewer limits before those with more."""
+    return sorted(changes, key=lambda change: (change.plan.cost, len(change.values)))
 
 
 def reasons(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
     """Sentences that say why the problem has no plan and what would change it.
 
-    `optimum` solves a relaxed problem; it is asked at most four times.
+    `optimum` solves a relaxed problem; it is asked at most four times, and for the conflict during a second.
     """
     return (
         _no_option(problem)
         or _caps(problem, optimum)
         or _dates(problem)
         or ("No plan fits: the phases cannot share the offers, nodes and power within their dates.",)
+    ) + _conflict(problem)
+
+
+def _conflict(problem: Problem) -> tuple[str, ...]:
+    """The conflicts of several limits, in sentences; those of one are told by what would change it."""
+    search = Feasibility(time.monotonic() + CONFLICT_S)
+    found = conflicts_of(search, problem, limits_of(problem))
+    return tuple(
+        ("These limits conflict: " if conflict.minimal else "Among these limits is a conflict: ")
+        + ", ".join(_limit(problem, limit) for limit in conflict.limits)
+        + "."
+        for conflict in found
+        if len(conflict.limits) > 1
     )
+
+
+def _limit(problem: Problem, limit: Limit) -> str:
+    value = value_of(problem, limit)
+    amount = {
+        "budget": f"the budget of {_usd(value)}",
+        "carbon": f"the carbon cap of {_tonnes(value)}",
+        "nodes": f"the limit of {value:,} nodes",
+        "power": f"the limit of {value / 1e6:,.3f} MW",
+        "horizon": f"the horizon at {_time(value * problem.step_s)}",
+        "deadline": f"the deadline of {limit.name} at {_time(value * problem.step_s)}",
+        "earliest": f"the start of {limit.name} at {_time(value * problem.step_s)} at the earliest",
+        "segments": f"at most {value} {'run' if value == 1 else 'runs'} of {limit.name}",
+    }
+    return amount[limit.kind]
 
 
 def _no_option(problem: Problem) -> tuple[str, ...]:
@@ -52,6 +124,10 @@ def _no_option(problem: Problem) -> tuple[str, ...]:
                 f"{phase.earliest} and the horizon."
             )
     return tuple(found)
+
+
+def _whatever_the_limits(free: Problem) -> tuple[str, ...]:
+    return _no_option(free) or _dates(free) or ("The phases cannot share the offers, whatever their limits.",)
 
 
 def _caps(problem: Problem, optimum: Optimum) -> tuple[str, ...]:

@@ -1,0 +1,147 @@
+"""What of a problem can be relaxed, one limit at a time, and what a plan needs of each.
+
+A limit is an integer in its own unit: micro-USD, grams, nodes, watts, steps or runs. Of all but `earliest` a higher
+value is looser. Lifting a limit sets it to the loosest value there is:
+
+    budget, carbon, nodes, power   none at all
+    deadline                       the horizon; of the only job, the last step in which anything is on sale
+    horizon                        the last step in which anything is on sale
+    earliest                       the start
+    segments                       one run more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from planner.optimizer.check import evaluate
+from planner.optimizer.problem import PhaseTask, Problem, Run
+from planner.optimizer.runs import ceil_div
+
+Kind = Literal["segments", "horizon", "earliest", "power", "nodes", "carbon", "deadline", "budget"]
+ORDER: tuple[Kind, ...] = ("segments", "horizon", "earliest", "power", "nodes", "carbon", "deadline", "budget")
+FIELDS: dict[Kind, str] = {
+    "budget": "budget",
+    "carbon": "carbon_cap",
+    "nodes": "max_nodes",
+    "power": "max_power_w",
+    "horizon": "horizon",
+    "deadline": "deadline",
+    "earliest": "earliest",
+    "segments": "max_segments",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit; `phases` are those that a date or a number of runs concerns, `name` their job or phase."""
+
+    kind: Kind
+    phases: tuple[int, ...] = ()
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.name}" if self.name else self.kind
+
+
+def limits_of(problem: Problem) -> tuple[Limit, ...]:
+    """Every limit that could be looser, the least telling first: conflicts are sought in this order."""
+    shared: tuple[Kind, ...] = ("budget", "carbon", "nodes", "power")
+    found = [Limit(kind) for kind in shared if getattr(problem, FIELDS[kind]) is not None]
+    if furthest(problem) > problem.horizon and any(_open_ended(problem, q) for q in problem.phases):
+        found.append(Limit("horizon"))
+    dates: dict[tuple[Kind, str, int], list[int]] = {}
+    for index, phase in enumerate(problem.phases):
+        job = phase.name.rpartition("/")[0] or phase.name
+        if phase.earliest > 0:
+            dates.setdefault(("earliest", job, phase.earliest), []).append(index)
+        if not _open_ended(problem, phase):
+            dates.setdefault(("deadline", job, phase.deadline), []).append(index)
+        found.append(Limit("segments", (index,), phase.name))
+    found += [Limit(kind, tuple(phases), job) for (kind, job, _), phases in dates.items()]
+    return tuple(sorted(found, key=lambda limit: ORDER.index(limit.kind)))
+
+
+def value_of(problem: Problem, limit: Limit) -> int:
+    """The limit's value in the problem."""
+    holder = problem.phases[limit.phases[0]] if limit.phases else problem
+    value: int = getattr(holder, FIELDS[limit.kind])
+    return value
+
+
+def with_value(problem: Problem, limit: Limit, value: int | None) -> Problem:
+    """The problem with one limit at a value; None: none at all (budget, carbon, nodes and power only)."""
+    field = FIELDS[limit.kind]
+    if limit.kind == "horizon":
+        assert value is not None
+        phases = [
+            replace(q, deadline=value) if _open_ended(problem, q) and not q.late_cost else q for q in problem.phases
+        ]
+        return replace(problem, horizon=value, phases=tuple(phases))
+    if not limit.phases:
+        return replace(problem, **{field: value})  # type: ignore[arg-type]
+    assert value is not None
+    changed = [replace(q, **{field: value}) if p in limit.phases else q for p, q in enumerate(problem.phases)]  # type: ignore[arg-type]
+    horizon = max(problem.horizon, value) if limit.kind == "deadline" else problem.horizon
+    return replace(problem, phases=tuple(changed), horizon=horizon)
+
+
+def with_values(problem: Problem, values: Iterable[tuple[Limit, int | None]]) -> Problem:
+    """The problem with several limits at values."""
+    for limit, value in sorted(values, key=lambda pair: pair[0].kind != "horizon"):
+        problem = with_value(problem, limit, value)
+    return problem
+
+
+def lifted(problem: Problem, limits: Iterable[Limit]) -> Problem:
+    """The problem with these limits as loose as they can be; the horizon first, which bounds the deadlines."""
+    for limit in sorted(limits, key=lambda limit: limit.kind != "horizon"):
+        problem = with_value(problem, limit, loosest(problem, limit))
+    return problem
+
+
+def loosest(problem: Problem, limit: Limit) -> int | None:
+    """The loosest value of a limit, None for none at all."""
+    if limit.kind == "horizon":
+        return furthest(problem)
+    if limit.kind == "deadline":
+        return furthest(problem) if len(limit.phases) == len(problem.phases) else problem.horizon
+    if limit.kind == "earliest":
+        return 0
+    return value_of(problem, limit) + 1 if limit.kind == "segments" else None
+
+
+def is_looser(limit: Limit, one: int, two: int) -> bool:
+    """Whether the first value allows more than the second."""
+    return one < two if limit.kind == "earliest" else one > two
+
+
+def needed(problem: Problem, limit: Limit, runs: Sequence[Run]) -> int:
+    """The tightest value of a limit that these runs keep."""
+    if limit.kind in ("budget", "carbon"):
+        return evaluate(problem, tuple(runs))[0 if limit.kind == "budget" else 2]
+    if limit.kind in ("nodes", "power"):
+        return max(_at_once(problem, limit, runs, run.start_s) for run in runs)
+    mine = [run for run in runs if not limit.phases or problem.options[run.option].phase in limit.phases]
+    if limit.kind == "earliest":
+        return min(run.start_s for run in mine) // problem.step_s
+    if limit.kind == "segments":
+        return len(mine)
+    return ceil_div(max(run.end_s for run in mine), problem.step_s)
+
+
+def furthest(problem: Problem) -> int:
+    """The last step in which anything is on sale, not before the horizon."""
+    return max([problem.horizon, *(option.windows[-1].end for option in problem.options if option.windows)])
+
+
+def _at_once(problem: Problem, limit: Limit, runs: Sequence[Run], moment: int) -> int:
+    now = [problem.options[run.option] for run in runs if run.start_s <= moment < run.end_s]
+    return sum(option.nodes if limit.kind == "nodes" else option.power_w for option in now)
+
+
+def _open_ended(problem: Problem, phase: PhaseTask) -> bool:
+    """Whether the phase is bounded by the horizon alone."""
+    return phase.late_cost > 0 or phase.deadline >= problem.horizon
