@@ -148,8 +148,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise; the
     context ring hides behind attention; the experts' exchange hides all but `exchange_exposed`; gradients reduced once
     a step hide behind the last backward and first forward micro-batch; FSDP hides behind `data_overlap` of all
-    computation. Clipping, optimizer launches and logging take longer the more parameter tensors there are, up to the
-    time `step`.
+    computation. Clipping, optimizer launches and logging take longer the more parameter tensors a stage has, up to the
+    time `step`, and wait for every host: their small collectives cross log2(1 + hosts) levels of a tree.
     """
     p, v = degrees.p, degrees.v
     total = degrees.t * degrees.c * degrees.D * p
@@ -202,6 +202,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
         bubble=wait,
         data_communication=data,
         optimizer=update,
-        overhead=machine.step * np.minimum(shape.L / machine.step_layers, 1.0)
+        overhead=machine.step
+        * np.minimum(layers_per_stage(shape.L, p, v) / machine.step_layers, 1.0)
+        * np.log2(1.0 + hosts)
         + machine.straggler * np.log2(hosts) * busy,
     )
