@@ -47,8 +47,11 @@ MEANING = {
     "pipeline_exposed": ("1", "share of pipeline sends that computation does not hide"),
     "latency_up": ("s", "latency of one hop inside a scale-up domain or host"),
     "latency_out": ("s", "latency of one hop between hosts"),
-    "step": ("s", "time of a step outside the model: data loading, clipping, logging"),
-    "step_layers": ("1", "layers from which on that time is reached: it grows with the number of parameter tensors"),
+    "step": ("s", "time of a step outside the model on one host: data loading, clipping, logging"),
+    "step_layers": (
+        "1",
+        "layers of a stage from which on that time is reached: it grows with the number of parameter tensors",
+    ),
     "straggler": ("1", "slow-down per doubling of the hosts: jitter and congestion"),
     "reserve": ("B", "memory taken by the driver's context and the buffers of collectives"),
     "fragmentation": ("1", "memory lost to fragmentation over that of activations, in software from before 2023"),

@@ -84,6 +84,16 @@ def expert_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number)
     return shape.L_m / shape.L * 2.0 * exchange_time(X, shape.r, degrees.e, inside, x, machine.x3, alpha)
 
 
+def merge_time(shape: Shape, degrees: Degrees, machine: Machine) -> Number:
+    """Seconds to add the ring's partial results to 32-bit sums for one layer, forward; backward takes twice as long.
+
+    Each of c - 1 steps reads the sum and its own part and writes the sum, 12 bytes a value: Liu et al. 2023
+    (arXiv:2310.01889), algorithm 1; backward sums the gradients of queries, and of keys and values.
+    """
+    values = tokens(shape, degrees) * shape.a * shape.d_v / degrees.t
+    return (degrees.c - 1.0) * 12.0 * values / machine.E
+
+
 def pipeline_time(shape: Shape, degrees: Degrees, machine: Machine, total: Number) -> Number:
     """Seconds one stage sends activations and gradients of one micro-batch: 2 v sends of 2 n h / t bytes.
 
@@ -148,8 +158,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     communication hides all but `tensor_exposed` of itself behind the products it feeds; pipeline sends likewise; the
     context ring hides behind attention; the experts' exchange hides all but `exchange_exposed`; gradients reduced once
     a step hide behind the last backward and first forward micro-batch; FSDP hides behind `data_overlap` of all
-    computation. Clipping, optimizer launches and logging take longer the more parameter tensors there are, up to the
-    time `step`.
+    computation. Clipping, optimizer launches and logging take longer the more parameter tensors a stage has, up to the
+    time `step`, and wait for every host: their small collectives cross log2(1 + hosts) levels of a tree.
     """
     p, v = degrees.p, degrees.v
     total = degrees.t * degrees.c * degrees.D * p
@@ -158,6 +168,7 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
     T_tensor = machine.tensor_exposed * tensor_time(shape, degrees, machine, total)
     T_context = context_time(shape, degrees, machine, total)
     context = exposed(T_context, layer.attention_forward, 0.1) + exposed(2.0 * T_context, layer.attention_backward, 0.1)
+    context = context + 3.0 * merge_time(shape, degrees, machine)
     T_expert = machine.exchange_exposed * expert_time(shape, degrees, machine, total)
     experts = layer.experts_forward + layer.experts_backward
     forward = layer.matmul_forward + layer.experts_forward + layer.attention_forward + layer.elementwise_forward
@@ -202,6 +213,8 @@ def step_time(shape: Shape, degrees: Degrees, machine: Machine) -> StepTime:
         bubble=wait,
         data_communication=data,
         optimizer=update,
-        overhead=machine.step * np.minimum(shape.L / machine.step_layers, 1.0)
+        overhead=machine.step
+        * np.minimum(layers_per_stage(shape.L, p, v) / machine.step_layers, 1.0)
+        * np.log2(1.0 + hosts)
         + machine.straggler * np.log2(hosts) * busy,
     )
