@@ -161,3 +161,29 @@ def test_a_malformed_residual_is_named_with_its_line(tmp_path: Path, change: dic
     with pytest.raises(InputError) as caught:
         read_residuals(residuals_file(tmp_path, change))
     assert message in str(caught.value)
+
+
+def test_the_accuracy_that_the_page_states_is_that_of_the_residuals() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "performance-model.md").read_text(encoding="utf-8")
+    stated = {
+        cells[0]: cells[1:] for line in page.splitlines() if (cells := [c.strip() for c in line.strip("|").split("|")])
+    }
+    with (directory() / RESIDUALS).open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    for label, chosen in (
+        ("all", rows),
+        ("mixture of experts", [row for row in rows if row["architecture"] == "moe"]),
+        ("nvidia-hopper", [row for row in rows if row["family"] == "nvidia-hopper"]),
+    ):
+        fitted, left_out, unseen = (
+            np.abs([float(row[name]) for row in chosen]) for name in ("error", "error_source_out", "error_family_out")
+        )
+        assert stated[label] == [
+            str(len(chosen)),
+            f"{np.median(fitted) * 100:.1f} %",
+            f"{np.median(left_out) * 100:.1f} %",
+            f"{np.quantile(left_out, 0.9) * 100:.0f} %",
+            f"{np.mean(left_out <= 0.1) * 100:.0f} %",
+            f"{np.mean(left_out <= 0.2) * 100:.0f} %",
+            f"{np.median(unseen) * 100:.1f} %",
+        ]
