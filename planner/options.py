@@ -190,7 +190,9 @@ def _law(workload: Workload, catalog: Catalog) -> Callable[[str, str, str, str],
         return review(
             catalog.accelerators[accelerator],
             destination_country=country,
-            provider_headquarters=catalog.providers[provider].country,
+            provider_headquarters=catalog.providers[provider].country
+            or workload.policy.organisation_country
+            or country,
             tenant_headquarters=workload.policy.organisation_country,
             on=workload.start.date(),
             purchase_option=purchase_option,

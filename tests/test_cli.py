@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,34 @@ def test_estimate_follows_the_contract():
     assert sum(document["breakdown_s"].values()) == pytest.approx(document["step_time_s"])
     memory = document["memory_gib"]
     assert sum(memory.values()) - memory["total"] == pytest.approx(memory["total"])
+
+
+def test_a_defect_is_one_line_and_a_traceback_only_when_asked_for():
+    script = "import planner.cli.app as app, planner.cli as cli; app.build = lambda: 1 / 0; cli.main()"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: a defect of the planner: ZeroDivisionError: division by zero")
+    assert "Traceback" not in found.stderr
+    asked = os.environ | {"PLANNER_TRACEBACK": "1"}
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=asked)
+    assert "Traceback" in found.stderr
+
+
+def test_own_machines_quoted_for_rent_belong_to_the_organisation(tmp_path: Path):
+    header = (EXAMPLES / "palm-540b-quotes.csv").read_text().splitlines()[0]
+    cells = {
+        "offer": "mine",
+        "instance_type": "on-premises/dgx-a100-80gb",
+        "region": "on-premises/us",
+        "purchase_option": "on_demand",
+        "price": "20",
+        "currency": "USD",
+        "per": "node_hour",
+        "maximum_nodes": "4",
+        "source": "internal",
+    }
+    quotes = tmp_path / "quotes.csv"
+    quotes.write_text(header + "\n" + ",".join(cells.get(name, "") for name in header.split(",")) + "\n")
+    found = planner("plan", EXAMPLES / "fine-tune-7b.yaml", "--quotes", quotes, "--only-quotes", "--json")
+    assert "ISO 3166" not in found.stderr
+    assert found.returncode in (0, EXIT_INFEASIBLE)

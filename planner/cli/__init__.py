@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+EXIT_DEFECT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INFEASIBLE = 3
 EXIT_NO_PLAN_IN_TIME = 4
@@ -30,3 +32,12 @@ def main() -> None:
     except OSError as error:
         print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+    except Exception as error:
+        if os.environ.get("PLANNER_TRACEBACK"):
+            raise
+        print(
+            f"error: a defect of the planner: {type(error).__name__}: {error} (please report it with the command and "
+            "its files; PLANNER_TRACEBACK=1 shows where)",
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_DEFECT)
