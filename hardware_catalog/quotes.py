@@ -21,6 +21,7 @@ from hardware_catalog.read import Row, csv_rows, table_rows
 from hardware_catalog.records import PURCHASE_OPTIONS, InstanceType, Offer, Window
 from hardware_catalog.units import QUOTE_UNITS, currencies, rate_near, usd_node_hour
 
+MOST_PRICE = 1_000_000  # of a node-hour or accelerator-hour; dearer ones are slips of the pen
 COLUMNS = (
     "offer", "instance_type", "region", "purchase_option", "price", "currency", "per", "minimum_nodes", "maximum_nodes",
     "available_from", "available_until", "valid_from", "source",
@@ -113,7 +114,7 @@ def _quote(row: Row, catalog: Catalog) -> _Quote | None:
     instance_type = catalog.instance_types.get(row.known("instance_type", catalog.instance_types, "an instance type"))
     region = _region(row, catalog, instance_type)
     option = row.choice("purchase_option", PURCHASE_OPTIONS)
-    price, per = row.decimal("price"), row.choice("per", QUOTE_UNITS)
+    price, per = row.decimal("price", MOST_PRICE), row.choice("per", QUOTE_UNITS)
     currency = row.choice("currency", currencies(catalog.rates))
     minimum, maximum = row.maybe_integer("minimum_nodes", 1), row.maybe_integer("maximum_nodes", 1)
     start, end = row.maybe_instant("available_from"), row.maybe_instant("available_until")

@@ -55,14 +55,17 @@ class Row:
         """A number, None when empty."""
         return self.number(field, least) if self.cells[field] else None
 
-    def decimal(self, field: str) -> Decimal:
-        """A decimal number above zero."""
+    def decimal(self, field: str, most: int = 10**15) -> Decimal:
+        """A decimal number above zero, at most `most`."""
         value = self.cells[field]
         if not _NUMBER.fullmatch(value):
             self.problem(field, _expected("a number", value))
             return Decimal(1)
         if Decimal(value) <= 0:
             self.problem(field, f"expected a number above 0, got {value}")
+            return Decimal(1)
+        if Decimal(value) > most:
+            self.problem(field, f"expected at most {most:,}, got {value}")
             return Decimal(1)
         return Decimal(value)
 

@@ -15,6 +15,7 @@ from planner.energy import power
 from planner.performance.efficiency import Efficiency
 from planner.placements import Placement, Placements, Unplaced
 from planner.pricing import (
+    MOST_COST,
     STEP_S,
     PricedWindow,
     horizon_steps,
@@ -259,6 +260,9 @@ def _phase_options(
             power_w = watts.watts * accelerators
             if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
                 refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
+                continue
+            if max(w.price for w in here) * nodes * span.last > MOST_COST:
+                refused["policy", "costs more than can be counted: over 100 billion USD"].append(nodes)
                 continue
             placement = placements.with_goodput(placement, offer)
             rate = int(placement.tokens_per_second * STEP_S + 1e-6)

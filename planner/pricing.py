@@ -17,6 +17,7 @@ from planner.workload import Policy, Workload
 
 STEP_S = 3600
 MICRO = 1_000_000
+MOST_COST = 100_000_000_000 * MICRO  # of one run: the optimizer counts micro-USD in 64 bits
 
 
 @dataclass(frozen=True, slots=True)

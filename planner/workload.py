@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -70,6 +70,11 @@ __all__ = [
 
 LONGEST_HORIZON_DAYS = 3 * 366
 MOST_ENTRIES = 1000  # jobs, phases of a job, measurements of a job
+Amount = TypeVar("Amount", int, Decimal)
+MOST_SEGMENTS = 100  # of a phase
+MOST_TOKENS = 10**18  # of a phase: a hundred thousand times the largest run; the optimizer counts in 64 bits
+MOST_RATE = 1e10  # tokens a second: more than any cluster trains
+MOST_LATE_COST = 100_000_000  # USD a day
 
 
 def read_workload(path: Path) -> Workload:
@@ -125,14 +130,24 @@ def _model(value: Any, info: ValidationInfo) -> ModelSpec:
         raise Invalid(*error.problems) from None
 
 
+def at_most(limit: int, unit: str, amount: Amount, value: Any) -> Amount:
+    """The amount, which must not exceed the limit; `value` is what the user wrote."""
+    if amount > limit:
+        raise ValueError(f"expected at most {limit:,} {unit}, got {shown(value)}")
+    return amount
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Names = Annotated[tuple[Text, ...], Field(max_length=MOST_ENTRIES), AfterValidator(_some)]
 Country = Annotated[str, BeforeValidator(lambda value: country(_text(value)))]
 Positive = Annotated[int, BeforeValidator(lambda value: whole(value, maximum=10**12))]
 NotNegative = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=0, maximum=10**12))]
+Segments = Annotated[int, BeforeValidator(lambda value: whole(value, maximum=MOST_SEGMENTS))]
 Year = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=2017, maximum=2100))]
-Tokens = Annotated[int, BeforeValidator(tokens)]
+Tokens = Annotated[int, BeforeValidator(lambda value: at_most(MOST_TOKENS, "tokens", tokens(value), value))]
+Rate = Annotated[float, BeforeValidator(lambda value: real(value, TOKENS_PER_SECOND, maximum=MOST_RATE))]
+LateCost = Annotated[Decimal, BeforeValidator(lambda value: at_most(MOST_LATE_COST, "USD a day", money(value), value))]
 Days = Annotated[int, BeforeValidator(lambda value: whole(value, TIME, "days", maximum=LONGEST_HORIZON_DAYS))]
 Minutes = Annotated[float, BeforeValidator(lambda value: real(value, TIME, "min", above=False))]
 Megawatts = Annotated[float, BeforeValidator(lambda value: real(value, POWER, "MW"))]
@@ -196,7 +211,7 @@ class Phase(Entry):
     sequence_length: Positive
     global_batch_tokens: Tokens
     after: tuple[Text, ...] = Field(default=(), max_length=MOST_ENTRIES)
-    max_segments: Positive = 1  # stretches it may be run in, on different slices
+    max_segments: Segments = 1  # stretches it may be run in, on different slices
     method: Literal["full", "lora"] = "full"
 
     @property
@@ -222,7 +237,7 @@ class Measured(Entry):
 
     instance_type: Text
     nodes: Positive
-    tokens_per_second: Annotated[float, BeforeValidator(lambda value: real(value, TOKENS_PER_SECOND))]
+    tokens_per_second: Rate
     effective: Flag = False
     phase: Text | None = None
 
@@ -243,7 +258,7 @@ class TrainingJob(Entry):
     software_year: Year | None = None  # plan with the usual training software of a past year; today's when left out
     earliest_start: Instant | None = None
     deadline: Instant | None = None
-    late_cost_usd_day: Dollars | None = None  # makes the deadline soft
+    late_cost_usd_day: LateCost | None = None  # makes the deadline soft
     phases: tuple[Phase, ...] = Field(default=(), max_length=MOST_ENTRIES)
     measured: tuple[Measured, ...] = Field(default=(), max_length=MOST_ENTRIES)
     assumed: tuple[str, ...] = ()
