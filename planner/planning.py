@@ -34,8 +34,10 @@ def plan(
     check_against(workload, catalog)
     table = options(workload, catalog, constants)
     problem = to_problem(workload, table)
+    stop_at = time.monotonic() + time_limit_s
     solution = solve(problem, time_limit_s, progress)
-    others = alternatives(_one_run_each(problem), min(time_limit_s, ALTERNATIVES_S)) if solution.runs else []
+    left_s = min(stop_at - time.monotonic(), ALTERNATIVES_S)
+    others = alternatives(_one_run_each(problem), left_s) if solution.runs and left_s > 0 else []
     overlay = constants.overlay if constants else None
     assembly = Assembly(workload, catalog, table, problem, solution, overlay)
     return assembly.plan(others, time.perf_counter() - started)

@@ -11,11 +11,12 @@ Budget and carbon cap are left out first; when the best plan without them keeps 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
+from planner.optimizer.coarse import by_day
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
 from planner.optimizer.problem import Problem, Run, Solution, Status
@@ -35,13 +36,16 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
-    search = _Search(problem, time_limit_s, progress)
+    fewer, index = _fewer(problem)
+    search = _Search(fewer, time_limit_s, progress)
     try:
         solution = search.optimum()
     except KeyboardInterrupt:
         solution = search.so_far()
     if solution.status == "infeasible":
+        search.problem = problem
         return replace(solution, reasons=search.why())
+    solution = replace(solution, runs=tuple(replace(run, option=index[run.option]) for run in solution.runs))
     wrong = check(problem, solution)
     if wrong:
         raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
@@ -50,10 +54,21 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     return solution
 
 
+def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
+    """The problem without options that others replace, and the index of each in the whole one.
+
+    Phases of one run each are fast enough with all of them.
+    """
+    if all(phase.max_segments == 1 for phase in problem.phases):
+        return problem, range(len(problem.options))
+    kept = undominated(problem, usable(problem))
+    return replace(problem, options=tuple(problem.options[at] for at in kept)), kept
+
+
 def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str, Solution]]:
     """The best plan on each accelerator family alone (all phases on it), by family; infeasible ones with the reason.
 
-    The families share the time: each gets an equal part of what is left.
+    The families share the time: each gets an equal part of what is left, and the last none when it is up.
     """
     stop_at = time.monotonic() + time_limit_s
     families = sorted({option.family for option in problem.options})
@@ -61,7 +76,9 @@ def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str
     for number, family in enumerate(families):
         mine = replace(problem, options=tuple(option for option in problem.options if option.family == family))
         part = (stop_at - time.monotonic()) / (len(families) - number)
-        solution = solve(mine, max(0.1, part))
+        if part <= 0:
+            break
+        solution = solve(mine, part)
         index = [at for at, option in enumerate(problem.options) if option.family == family]
         runs = tuple(replace(run, option=index[run.option]) for run in solution.runs)
         found.append((family, replace(solution, runs=runs)))
@@ -142,6 +159,8 @@ class _Search:
         if soonest is None:
             return Solution("infeasible")
         self.learn(soonest)
+        self.bound = least_cost(problem) if problem.aim == "cost" else 0
+        self.learn_by_day()
         runs, bound = self.relaxed(soonest)
         self.bound = max(self.bound, bound)
         solution = self.learn(runs)
@@ -150,6 +169,15 @@ class _Search:
         if problem.aim != "carbon" and self.all_suited():
             return self.so_far()
         return self.direct()  # not proven, or for the ties
+
+    def learn_by_day(self) -> None:
+        """A first plan on steps of a day, in a third of the time: good where prices stand still for days."""
+        coarse = by_day(self.problem)
+        if coarse is None:
+            return
+        found = _Search(coarse, self.left_s() / 3, None).optimum()
+        if found.runs and not check(self.problem, _solution(self.problem, found.runs)):
+            self.learn(found.runs)
 
     def relaxed(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
         """The best plan without caps, several runs per phase, and the proven bound on its value."""
@@ -173,7 +201,10 @@ class _Search:
         if self.one_run:
             # none can end by then only when nothing can
             return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
-        known = min((plan for plan in (runs, soonest) if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
+        if runs is not None:
+            self.learn(runs)
+        plans = [runs, soonest, self.best.runs if self.best and finish_limit_s is None else None]
+        known = min((plan for plan in plans if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
         options = suited(cheap)
         if self.all_suited():
             return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report)
@@ -301,6 +332,21 @@ class _Search:
         except TimeUp:
             pass
         return options
+
+
+def least_cost(problem: Problem) -> int:
+    """A bound on the cost of any plan, in micro-USD: the work of every phase at the lowest price of a token."""
+    found = 0
+    for number, phase in enumerate(problem.phases):
+        mine = [option for option in problem.options if option.phase == number and option.windows]
+        found += (
+            min(
+                phase.work * min(w.price for w in o.windows) * o.nodes * problem.step_s // (3600 * o.rate) for o in mine
+            )
+            if mine
+            else 0
+        )
+    return found
 
 
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:
