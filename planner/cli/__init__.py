@@ -9,6 +9,7 @@ EXIT_DEFECT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INFEASIBLE = 3
 EXIT_NO_PLAN_IN_TIME = 4
+MOST_ERRORS = 100  # printed
 
 
 def main() -> None:
@@ -20,8 +21,10 @@ def main() -> None:
 
         build()()
     except InputError as error:
-        for problem in error.problems:
+        for problem in error.problems[:MOST_ERRORS]:
             print(f"error: {problem}", file=sys.stderr)
+        if len(error.problems) > MOST_ERRORS:
+            print(f"error: ... and {len(error.problems) - MOST_ERRORS:,} more", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
