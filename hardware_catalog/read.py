@@ -55,7 +55,7 @@ class Row:
         """A number, None when empty."""
         return self.number(field, least) if self.cells[field] else None
 
-    def decimal(self, field: str, most: int = 10**15) -> Decimal:
+    def decimal(self, field: str, most: int = 10**30) -> Decimal:
         """A decimal number above zero, at most `most`."""
         value = self.cells[field]
         if not _NUMBER.fullmatch(value):
