@@ -1,13 +1,12 @@
-"""`planner explain`: why a workload has no plan, and the smallest single changes that give it one."""
+"""`planner explain`: why a workload has no plan and the smallest changes that give it one; or the room it has."""
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
 
-from planner.cli import EXIT_INFEASIBLE
+from planner.cli import EXIT_INFEASIBLE, EXIT_NO_PLAN_IN_TIME
 from planner.cli.inputs import (
     AsJson,
     CatalogPath,
@@ -19,6 +18,9 @@ from planner.cli.inputs import (
     read_constants,
     read_inputs,
 )
+from planner.errors import InputError, Problem
+
+NARROWEST = 110  # characters that a table of changes needs, where no terminal says how wide it is
 
 
 def explain(
@@ -30,19 +32,24 @@ def explain(
     efficiency: EfficiencyPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a workload is infeasible: which limits stand in the way, and how far each alone would have to move."""
+    """Say why a workload is infeasible: which limits conflict, and which changes would give a plan at which price."""
+    if time_limit <= 0:
+        raise InputError(Problem(f"--time-limit: expected seconds above 0, got {time_limit:g}"))
     read_workload, read_catalog = read_inputs(workload, quotes, catalog, only_quotes)
     constants = read_constants(efficiency, read_catalog)
-    from planner.planning import plan
+    from planner.explaining import explain as explained
 
-    made = plan(read_workload, read_catalog, time_limit, constants=constants)
+    found = explained(read_workload, read_catalog, time_limit, constants)
     if as_json:
-        document = {"status": made.status, "reasons": list(made.reasons), "refused": made.options_refused}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    elif made.status == "infeasible":
-        for reason in made.reasons:
-            typer.echo(f"- {reason}")
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
     else:
-        typer.echo(f"{made.workload} has a plan ({made.status}): nothing stands in the way")
-    if made.status == "infeasible":
+        from rich.console import Console
+
+        from planner.reports.explanation import print_explanation
+
+        console = Console()
+        print_explanation(found, console if console.is_terminal else Console(width=max(console.width, NARROWEST)))
+    if found.feasible is None:
+        raise typer.Exit(EXIT_NO_PLAN_IN_TIME)
+    if not found.feasible:
         raise typer.Exit(EXIT_INFEASIBLE)

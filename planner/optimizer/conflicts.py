@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from planner.optimizer.feasibility import Feasibility
 from planner.optimizer.limits import Limit, lifted
@@ -26,18 +27,23 @@ class Conflict:
 def conflict_of(search: Feasibility, problem: Problem, limits: Sequence[Limit]) -> Conflict | None:
     """A minimal conflict among the limits of a problem without a plan; None when there is none with all of them lifted.
 
-    What could not be decided in time stays in the set, which is then not proven to be minimal.
+    Limits of one kind are tried together first. What could not be decided in time stays in the set, which is then not
+    proven to be minimal.
     """
     if search.plan(lifted(problem, limits)) == ():
         return None
-    kept, minimal = list(limits), True
+    kept: list[Limit] = []
     gone: list[Limit] = []
-    for limit in limits:
-        runs = search.plan(lifted(problem, [*gone, limit]))
-        minimal &= runs is not None
-        if runs == ():
-            gone.append(limit)
-            kept.remove(limit)
+    minimal = True
+    for _, alike in groupby(limits, key=lambda limit: limit.kind):
+        group = list(alike)
+        if len(group) > 1 and search.plan(lifted(problem, [*gone, *group])) == ():
+            gone += group
+            continue
+        for limit in group:
+            runs = search.plan(lifted(problem, [*gone, limit])) if search.left_s() > 0 else None
+            minimal &= runs is not None
+            (gone if runs == () else kept).append(limit)
     return Conflict(tuple(kept), minimal)
 
 

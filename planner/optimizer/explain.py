@@ -21,6 +21,7 @@ from planner.optimizer.runs import ancestors, ceil_div, chain_order, limit_s, lo
 
 Optimum = Callable[[Problem], Solution]
 CONFLICT_S = 1.0  # that the conflict among the reasons of a solution may take
+MANY_LIMITS = 100  # above this the reasons name no conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def explain(problem: Problem, time_limit_s: float = 60.0) -> Explanation:
         return Explanation(True, slack=tuple(slack(search, problem, limits)))
     conflicts = conflicts_of(search, problem, limits)
     if not conflicts:
-        return Explanation(False, hard=_whatever_the_limits(lifted(problem, limits)))
+        return Explanation(False, hard=whatever_the_limits(lifted(problem, limits)))
     singles = single_changes(search, problem, conflicts)
     changes = [*singles, *joint_changes(search, problem, limits, conflicts, singles)]
     return Explanation(False, conflicts, tuple(by_cost(changes)))
@@ -75,8 +76,10 @@ def reasons(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
 
 def _conflict(problem: Problem) -> tuple[str, ...]:
     """The conflicts of several limits, in sentences; those of one are told by what would change it."""
-    search = Feasibility(time.monotonic() + CONFLICT_S)
-    found = conflicts_of(search, problem, limits_of(problem))
+    limits = limits_of(problem)
+    found = (
+        conflicts_of(Feasibility(time.monotonic() + CONFLICT_S), problem, limits) if len(limits) < MANY_LIMITS else ()
+    )
     return tuple(
         ("These limits conflict: " if conflict.minimal else "Among these limits is a conflict: ")
         + ", ".join(_limit(problem, limit) for limit in conflict.limits)
@@ -126,7 +129,7 @@ def _no_option(problem: Problem) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _whatever_the_limits(free: Problem) -> tuple[str, ...]:
+def whatever_the_limits(free: Problem) -> tuple[str, ...]:
     return _no_option(free) or _dates(free) or ("The phases cannot share the offers, whatever their limits.",)
 
 
@@ -160,33 +163,37 @@ def _caps(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
 
 def _dates(problem: Problem) -> tuple[str, ...]:
     """How much work fits before the deadline of the phase that fails first, and how much later it would have to be."""
-    order = chain_order(problem.phases)
-    sequences = (
-        [order]
-        if order is not None
-        else [
-            [*sorted(before, key=lambda q: len(ancestors(problem.phases)[q])), p]
-            for p, before in enumerate(ancestors(problem.phases))
-        ]
+    order, before = chain_order(problem.phases), ancestors(problem.phases)
+    rows = (
+        [order] if order is not None else [[*sorted(q, key=lambda r: len(before[r])), p] for p, q in enumerate(before)]
     )
     found: list[str] = []
-    for sequence in sequences:
-        for length in range(1, len(sequence) + 1):
-            if earliest_finish(problem, sequence[:length]) is None:
-                found += _one_phase(problem, sequence[:length])
+    for row in rows:
+        begin = 0
+        for p in row:
+            alone = _alone(problem, p, begin)
+            runs = earliest_finish(alone, [0])
+            if runs is None:
+                found += _one_phase(alone)
                 break
+            begin = ceil_div(runs[-1].end_s, problem.step_s)
     return tuple(dict.fromkeys(found))
 
 
-def _one_phase(problem: Problem, sequence: list[int]) -> list[str]:
-    p, step_s = sequence[-1], problem.step_s
-    phase, limit = problem.phases[p], limit_s(problem.phases[p], problem)
-    before = earliest_finish(problem, sequence[:-1]) or ()
-    begin = max([phase.earliest, *(ceil_div(run.end_s, step_s) for run in before)])
+def _alone(problem: Problem, p: int, begin: int) -> Problem:
+    """One phase from a step on, with its options."""
+    phase = replace(problem.phases[p], earliest=max(begin, problem.phases[p].earliest), after=())
+    options = tuple(replace(option, phase=0) for option in problem.options if option.phase == p)
+    return replace(problem, phases=(phase,), options=options)
+
+
+def _one_phase(alone: Problem) -> list[str]:
+    (phase,), step_s = alone.phases, alone.step_s
+    limit, begin = limit_s(phase, alone), phase.earliest
     end = limit // step_s
     found = []
-    word = "horizon" if phase.late_cost or phase.deadline >= problem.horizon else "deadline"
-    most = int(most_work(problem, p, begin, end, phase.max_segments)[-1].work[-1]) if end > begin else 0
+    word = "horizon" if phase.late_cost or phase.deadline >= alone.horizon else "deadline"
+    most = int(most_work(alone, 0, begin, end, phase.max_segments)[-1].work[-1]) if end > begin else 0
     if most < phase.work:
         found.append(
             f"Phase {phase.name}: the most work any plan can do before the {word} at {_time(limit)} is "
@@ -195,21 +202,23 @@ def _one_phase(problem: Problem, sequence: list[int]) -> list[str]:
         )
     else:
         found.append(f"Phase {phase.name}: no run that its offers sell ends by the {word} at {_time(limit)}.")
-    phases = list(problem.phases)
-    phases[p] = replace(phase, deadline=problem.horizon)
-    without = earliest_finish(replace(problem, phases=tuple(phases)), sequence)
+    without = earliest_finish(replace(alone, phases=(replace(phase, deadline=alone.horizon),)), [0])
     if without is not None:
-        finish = max(run.end_s for run in without if problem.options[run.option].phase == p)
+        finish = without[-1].end_s
         found.append(
             f"Phase {phase.name} can end at {_time(finish)} at the earliest: "
             f"the deadline would have to be {ceil_div(finish - limit, 3600):,} hours later."
         )
     else:
-        longest = [longest_s(option.billing) for option in problem.options if option.phase == p]
+        longest = [longest_s(option.billing) for option in alone.options]
         blocks = [seconds for seconds in longest if seconds is not None]
         found.append(
-            f"Phase {phase.name} does not end within the horizon of {problem.horizon:,} steps on any of its options"
-            + (f"; no run may be longer than {max(blocks) / 3600:,.0f} hours." if len(blocks) == len(longest) else ".")
+            f"Phase {phase.name} does not end within the horizon of {alone.horizon:,} steps on any of its options"
+            + (
+                f"; no run may be longer than {max(blocks) / 3600:,.0f} hours."
+                if blocks and len(blocks) == len(longest)
+                else "."
+            )
         )
     return found
 

@@ -1,22 +1,30 @@
-"""Is there a plan under these limits? Asked many times of one problem: what is known answers first.
+"""Is there a plan under these limits? Asked many times of one problem: what is known or cheap to know answers first.
 
-Plans found for one set of limits are tried on the next. Phases in a row are decided by `reach` as far as money and
-carbon do not matter; then the cheapest and the greenest plan decide, stopped as soon as they are on one side of the
-budget or the cap.
+Plans found for one set of limits are tried on the next. Every token costs at least what it costs on the cheapest option
+in its cheapest hour, which proves many budgets and caps too small. A plan of one run per phase is one of several, too.
+Phases in a row are decided by `reach` as far as money and carbon do not matter; then the cheapest and the greenest plan
+decide, stopped as soon as they are on one side of the budget or the cap.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from planner.optimizer.check import check, evaluate
+from planner.optimizer.limits import furthest
 from planner.optimizer.problem import Aim, Problem, Run, Solution
+from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import chain_order
+from planner.optimizer.runs import TimeUp, chain_order, limit_s, usable
+from planner.optimizer.segments import useful_options
 
 SHORTEST_S = 0.05
+FEW_PHASES = 20  # in which leaving options out is worth its time
 ANY = 1 << 62  # of money: more than any plan costs
+SWEEP_S = 1e-6  # per option and step, of one pass over all plans of several runs: a guess on the safe side
 SHARE = 0.5  # of the time left that one question may take
 
 
@@ -26,8 +34,9 @@ class Feasibility:
     def __init__(self, stop_at: float) -> None:
         self.stop_at = stop_at
         self.plans: list[tuple[Run, ...]] = []
-        self._answers: dict[Problem, tuple[Run, ...] | None] = {}
-        self._best: dict[Problem, Solution] = {}
+        self.answers: dict[Problem, tuple[Run, ...]] = {}
+        self.best: dict[Problem, Solution] = {}
+        self.fewer: dict[tuple[int | None, int | None, bool], list[int]] = {}
 
     def left_s(self) -> float:
         """Seconds that may still be used."""
@@ -37,9 +46,10 @@ class Feasibility:
         """Some plan, () when there is none, None when that was not decided in time."""
         problem = replace(problem, aim="cost")
         key = _key(problem)
-        if key not in self._answers:
-            self._answers[key] = self._decide(problem)
-        return self._answers[key]
+        answer = self.answers[key] if key in self.answers else self._decide(problem)
+        if answer is not None:  # what was not decided may be once there is more time
+            self.answers[key] = answer
+        return answer
 
     def least(self, problem: Problem, aim: Aim = "cost") -> Solution:
         """The plan of least cost (or carbon) within all other limits; 'infeasible' or 'unknown' without one.
@@ -48,30 +58,48 @@ class Feasibility:
         """
         free = replace(problem, aim=aim, **({"budget": None} if aim == "cost" else {"carbon_cap": None}))  # type: ignore[arg-type]
         key = _key(free)
-        if key not in self._best:
+        if key not in self.best:
             runs = self.plan(free)
             if runs is None or not runs:
                 return Solution("unknown" if runs is None else "infeasible")
-            self._best[key] = self._solved(free)
-        return self._best[key]
+            best = self._solved(free)
+            if best.status != "optimal":
+                return best
+            self.best[key] = best
+        return self.best[key]
 
     def known(self, problem: Problem) -> Solution:
-        """Some plan with its values, nothing proven about it."""
-        runs = self.plan(problem)
+        """A plan found before with its values, nothing proven about it."""
+        runs = self._known(problem)
         return Solution("feasible", runs, *evaluate(problem, runs)) if runs else Solution("unknown")
 
+    def _known(self, problem: Problem) -> tuple[Run, ...]:
+        return next((runs for runs in self.plans if _keeps(problem, runs)), ())
+
     def _decide(self, problem: Problem) -> tuple[Run, ...] | None:
-        for runs in self.plans:
-            if _keeps(problem, runs):
-                return runs
+        if self.left_s() <= SHORTEST_S:
+            return None
+        if runs := self._known(problem):
+            return runs
+        if not _affordable(problem):
+            return ()
         order = chain_order(problem.phases)
+        if _several_runs(problem):
+            single = tuple(replace(phase, max_segments=1) for phase in problem.phases)
+            if plan := self.plan(replace(problem, phases=single)):
+                return plan
+            if order is not None and not self._can_sweep(problem):
+                return None
         uncapped = replace(problem, budget=None, carbon_cap=None)
         if order is not None:
-            runs = earliest_finish(uncapped, order) or ()
+            few, index = self._fewer_options(uncapped)
+            runs = _renamed(earliest_finish(few, order) or (), index)
             if not runs or uncapped == problem:
                 return self._learned(runs)
             if _keeps(problem, self._learned(runs)):
                 return runs
+            if _several_runs(problem) and self._bound_is_above_budget(problem, order):
+                return ()
         if problem.carbon_cap is not None:
             greenest = self._solved(replace(uncapped, aim="carbon"), problem.carbon_cap)
             if greenest.status == "infeasible" or greenest.bound > problem.carbon_cap:
@@ -85,6 +113,36 @@ class Feasibility:
             return ()
         return cheapest.runs if cheapest.runs and _keeps(problem, cheapest.runs) else None
 
+    def _can_sweep(self, problem: Problem) -> bool:
+        """Whether there is time for the stages of a search among plans of several runs that nothing interrupts."""
+        few, _ = self._fewer_options(problem)
+        steps = max(limit_s(phase, few) for phase in few.phases) // few.step_s
+        return self.left_s() > SWEEP_S * len(few.options) * steps
+
+    def _bound_is_above_budget(self, problem: Problem, order: list[int]) -> bool:
+        """Whether the Lagrangian bound on the cost of phases in a row proves the budget too small."""
+        if problem.budget is None:
+            return False
+        few, _ = self._fewer_options(problem)
+        try:
+            return useful_options(few, order, usable(few), problem.budget, self.stop_at)[1] > problem.budget
+        except TimeUp:
+            return False
+
+    def _fewer_options(self, problem: Problem) -> tuple[Problem, Sequence[int]]:
+        """The problem without the options that others replace, and which of the whole the rest are.
+
+        Of phases in a row alone: what replaces what then depends on few of the limits, and is worked out once for them.
+        """
+        if len(problem.phases) > FEW_PHASES or chain_order(problem.phases) is None:
+            return problem, range(len(problem.options))
+        green = problem.aim == "carbon" or problem.carbon_cap is not None
+        key = (problem.max_nodes, problem.max_power_w, green)
+        if key not in self.fewer:  # at the widest horizon, which holds for every shorter one
+            self.fewer[key] = undominated(replace(problem, horizon=furthest(problem)), usable(problem))
+        index = self.fewer[key]
+        return replace(problem, options=tuple(problem.options[i] for i in index)), index
+
     def _solved(self, problem: Problem, enough: int | None = None) -> Solution:
         """The optimum; with `enough`, whatever tells on which side of that value it is."""
         from planner.optimizer.solve import _Search  # which asks for reasons, and so imports this module
@@ -95,7 +153,9 @@ class Feasibility:
         left = self.left_s()
         if left <= SHORTEST_S:
             return Solution("unknown")
-        solution = _Search(problem, max(SHORTEST_S, SHARE * left), decided).optimum()
+        few, index = self._fewer_options(problem)
+        solution = _Search(few, max(SHORTEST_S, SHARE * left), decided).optimum()
+        solution = replace(solution, runs=_renamed(solution.runs, index))
         assert not check(problem, solution), "the solver found a plan that is none"
         self._learned(solution.runs)
         return solution
@@ -104,6 +164,40 @@ class Feasibility:
         if runs and runs not in self.plans:
             self.plans.append(runs)
         return runs
+
+
+def _several_runs(problem: Problem) -> bool:
+    return any(phase.max_segments > 1 for phase in problem.phases)
+
+
+def _renamed(runs: tuple[Run, ...], index: Sequence[int]) -> tuple[Run, ...]:
+    """Runs on options of the whole problem."""
+    return tuple(replace(run, option=index[run.option]) for run in runs)
+
+
+def _affordable(problem: Problem) -> bool:
+    """Whether budget and carbon cap hold the work of all phases at the lowest cost and carbon of a token there is.
+
+    A run of d seconds costs at least n c d / 3600 at its lowest price c, emits g d / step_s and trains at most
+    r d / step_s tokens.
+    """
+    usable_options = usable(problem)
+    cost = carbon = Fraction(0)
+    for p, phase in enumerate(problem.phases):
+        last = limit_s(phase, problem) // problem.step_s + 1
+        tokens = [
+            (option, [w.price for w in option.windows if w.start < last and w.end > phase.earliest])
+            for option in (problem.options[index] for index in usable_options)
+            if option.phase == p
+        ]
+        prices = [Fraction(o.nodes * min(prices) * problem.step_s, 3600 * o.rate) for o, prices in tokens if prices]
+        grams = [Fraction(o.carbon_g_step, o.rate) for o, prices in tokens if prices]
+        if not prices:
+            return False
+        cost, carbon = cost + phase.work * min(prices), carbon + phase.work * min(grams)
+    return (problem.budget is None or cost <= problem.budget) and (
+        problem.carbon_cap is None or carbon <= problem.carbon_cap
+    )
 
 
 def _keeps(problem: Problem, runs: tuple[Run, ...]) -> bool:

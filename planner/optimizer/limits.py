@@ -77,7 +77,8 @@ def with_value(problem: Problem, limit: Limit, value: int | None) -> Problem:
     if limit.kind == "horizon":
         assert value is not None
         phases = [
-            replace(q, deadline=value) if _open_ended(problem, q) and not q.late_cost else q for q in problem.phases
+            replace(q, deadline=max(q.deadline, value)) if _open_ended(problem, q) and not q.late_cost else q
+            for q in problem.phases
         ]
         return replace(problem, horizon=value, phases=tuple(phases))
     if not limit.phases:
@@ -143,5 +144,6 @@ def _at_once(problem: Problem, limit: Limit, runs: Sequence[Run], moment: int) -
 
 
 def _open_ended(problem: Problem, phase: PhaseTask) -> bool:
-    """Whether the phase is bounded by the horizon alone."""
-    return phase.late_cost > 0 or phase.deadline >= problem.horizon
+    """Whether the phase is bounded by the horizon alone: a deadline at it is none, unless others lie beyond it."""
+    beyond = any(q.deadline > problem.horizon for q in problem.phases)
+    return phase.late_cost > 0 or phase.deadline > problem.horizon - (not beyond)

@@ -44,7 +44,7 @@ def single_changes(search: Feasibility, problem: Problem, conflicts: Sequence[Co
         return []
     found = []
     for limit in reversed(conflicts[0].limits):
-        tightest = tightest_value(search, problem, limit)
+        tightest = tightest_value(search, problem, limit) if search.left_s() > 0 else None
         if tightest is not None:
             found.append(_change(search, problem, [(limit, tightest.value)], tightest.exact))
     return found
@@ -64,7 +64,9 @@ def joint_changes(
     found: list[Change] = []
     for one, two in _pairs(limits, conflicts):
         traded = {one.kind, two.kind} in TRADED
-        if search.left_s() <= 0 or (singles and not traded):
+        if search.left_s() <= 0:
+            break
+        if singles and not traded:
             continue
         for change in trade_offs(search, problem, one, two):
             between = {one.kind, two.kind} == {"budget", "deadline"}
@@ -126,8 +128,8 @@ def tightest_value(search: Feasibility, problem: Problem, limit: Limit) -> Tight
 
 
 def slack(search: Feasibility, problem: Problem, limits: Sequence[Limit]) -> list[tuple[Limit, Tightest]]:
-    """How far each limit of a problem with a plan could be tightened alone: their tightest values, those found in time."""
-    pairs = ((limit, tightest_value(search, problem, limit)) for limit in limits)
+    """How far each limit of a problem with a plan could be tightened alone: the tightest values found in time."""
+    pairs = ((limit, tightest_value(search, problem, limit)) for limit in limits if search.left_s() > 0)
     return [(limit, tightest) for limit, tightest in pairs if tightest is not None]
 
 
@@ -167,6 +169,8 @@ def _all_at_once(search: Feasibility, problem: Problem, limits: Sequence[Limit])
     values: list[tuple[Limit, int]] = []
     exact = True
     for number, limit in enumerate(limits):
+        if search.left_s() <= 0:
+            return []
         settled = with_values(lifted(problem, limits[number + 1 :]), values)
         tightest = tightest_value(search, settled, limit)
         if tightest is None:

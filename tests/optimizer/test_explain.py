@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from planner.optimizer import conflicts, relaxations
+from planner.optimizer.conflicts import conflicts_of
 from planner.optimizer.explain import Explanation, explain, reasons
 from planner.optimizer.feasibility import Feasibility
 from planner.optimizer.limits import Limit, lifted, limits_of, value_of, with_value, with_values
 from planner.optimizer.problem import PhaseTask, Problem, RunOption, Solution, Window
-from planner.optimizer.relaxations import Change, trade_offs
-from planner.optimizer.solve import solve
 from tests.optimizer.test_against_enumeration import best, random_problem
 
-HOUR, USD = 3600, 1_000_000
+USD = 1_000_000
 OPTION = RunOption("a", 0, 2, 100, 0, (Window(0, 200, 10 * USD),), power_w=1000)  # 100 tokens and 20 USD an hour
 PHASE = PhaseTask("job/p", 1000, 0, 100)  # 10 hours, 200 USD
 PROBLEM = Problem((PHASE,), (OPTION,), 100)
-FAST = replace(OPTION, id="fast", nodes=4, rate=150, power_w=2500)  # 150 tokens and 40 USD an hour: 6 h 40 m, 266.67 USD
+FAST = replace(OPTION, id="fast", nodes=4, rate=150, power_w=2500)  # 6 h 40 m of 40 USD: 266.67 USD
 COUNTS = {"single": 24, "chain": 12, "segments": 8, "segments chain": 4, "graph": 6}
 
 
@@ -127,3 +124,128 @@ def test_the_random_problems_have_conflicts_of_every_size_and_changes_of_one_and
     assert {len(change.values) for one in every for change in one.changes} >= {1, 2}
     assert sum(one.feasible is False for one in every) >= 20
     assert any(len(one.conflicts) == 2 for one in every)
+
+
+def found(problem: Problem) -> list[tuple[dict[str, int], int]]:
+    """The changes as new values by kind of limit, with the cost in USD."""
+    return [
+        ({limit.kind: value for limit, value in change.values}, change.plan.cost // USD)
+        for change in explain(problem).changes
+    ]
+
+
+def kinds(problem: Problem) -> list[set[str]]:
+    return [{limit.kind for limit in conflict.limits} for conflict in explain(problem).conflicts]
+
+
+def with_phase(**changes: object) -> Problem:
+    return replace(PROBLEM, phases=(replace(PHASE, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("problem", "conflict", "changes", "why"),
+    [
+        (with_phase(deadline=9), {"deadline"}, [({"deadline": 10}, 200)], "10 hours of work, 9 allowed"),
+        (replace(PROBLEM, budget=150 * USD), {"budget"}, [({"budget": 200 * USD}, 200)], "10 h of 20 USD"),
+        (replace(PROBLEM, max_nodes=1), {"nodes"}, [({"nodes": 2}, 200)], "the only size has 2 nodes"),
+        (replace(PROBLEM, max_power_w=999), {"power"}, [({"power": 1000}, 200)], "it draws 1,000 W"),
+        (replace(PROBLEM, horizon=9), {"horizon"}, [({"horizon": 10}, 200)], "on sale for longer than the horizon"),
+        (
+            with_phase(deadline=11, earliest=2),
+            {"earliest", "deadline"},
+            [({"earliest": 1}, 200), ({"deadline": 12}, 200)],
+            "an hour earlier or an hour later",
+        ),
+    ],
+)
+def test_one_limit_or_the_other_by_as_much_as_is_needed(
+    problem: Problem, conflict: set[str], changes: list[tuple[dict[str, int], int]], why: str
+) -> None:
+    assert kinds(problem) == [conflict], why
+    assert sorted(found(problem), key=str) == sorted(changes, key=str), why
+
+
+def test_a_run_more_joins_two_windows_that_are_too_short_alone() -> None:
+    windows = (Window(0, 6, 10 * USD), Window(50, 56, 10 * USD))
+    problem = replace(PROBLEM, options=(replace(OPTION, windows=windows),))
+    assert kinds(problem) == [{"segments"}]
+    assert found(problem) == [({"segments": 2}, 200)]
+
+
+def test_what_lies_between_a_later_deadline_and_a_higher_budget() -> None:
+    middling = replace(OPTION, id="middling", nodes=3, rate=125)  # 8 h of 30 USD: 240 USD
+    problem = replace(with_phase(deadline=6), options=(OPTION, middling, FAST), budget=100 * USD)
+    assert kinds(problem) == [{"budget"}, {"deadline"}]  # neither alone: two conflicts that share no limit
+    # FAST: 1,000 tokens of 150 an hour are 6 h 40 m of 40 USD = 266.666667 USD, done within the 7th hour
+    assert found(problem) == [
+        ({"deadline": 10, "budget": 200 * USD}, 200),
+        ({"deadline": 8, "budget": 240 * USD}, 240),
+        ({"deadline": 7, "budget": 266_666_667}, 266),
+    ]
+
+
+def test_nodes_and_power_are_traded_when_no_single_one_is_enough() -> None:
+    frugal = replace(OPTION, id="frugal", nodes=8, power_w=900)  # 800 USD
+    problem = replace(PROBLEM, options=(OPTION, frugal), max_nodes=1, max_power_w=800)
+    assert found(problem) == [({"nodes": 2, "power": 1000}, 200), ({"nodes": 8, "power": 900}, 800)]
+
+
+def test_a_change_of_three_limits_when_no_pair_is_enough() -> None:
+    problem = replace(with_phase(deadline=9), budget=150 * USD, max_nodes=1)
+    assert len(kinds(problem)) == 3
+    assert found(problem) == [({"budget": 200 * USD, "deadline": 10, "nodes": 2}, 200)]
+
+
+def test_jobs_side_by_side_need_nodes_for_both_at_once_or_time_to_take_turns() -> None:
+    phases = (replace(PHASE, name="a/p", deadline=12), replace(PHASE, name="b/p", deadline=12))
+    problem = Problem(phases, (OPTION, replace(OPTION, phase=1)), 100, max_nodes=3)
+    explanation = explain(problem)
+    assert [set(map(str, conflict.limits)) for conflict in explanation.conflicts] == [
+        {"nodes", "deadline of a", "deadline of b"}
+    ]
+    # 2 + 2 nodes at once; or either job after the other's 10 hours
+    changes = {str(limit): value for change in explanation.changes for limit, value in change.values}
+    assert changes == {"nodes": 4, "deadline of a": 20, "deadline of b": 20}
+
+
+def test_without_any_option_no_limit_is_to_blame() -> None:
+    explanation = explain(replace(PROBLEM, options=(), budget=1))
+    assert (explanation.conflicts, explanation.changes) == ((), ())
+    assert explanation.hard == ("Phase job/p has no option at all.",)
+
+
+def test_the_slack_of_a_plan() -> None:
+    problem = replace(with_phase(deadline=24), budget=250 * USD, max_nodes=5, max_power_w=3000, options=(OPTION, FAST))
+    slack = {limit.kind: tightest.value for limit, tightest in explain(problem).slack}
+    # 200 USD are enough; FAST, done in the 7th hour, costs 266.67 USD; the other has 2 nodes and draws 1,000 W
+    assert slack == {"budget": 200 * USD, "deadline": 10, "nodes": 2, "power": 1000, "segments": 1}
+    rich = {limit.kind: tightest.value for limit, tightest in explain(replace(problem, budget=None)).slack}
+    assert rich["deadline"] == 7
+
+
+def test_reasons_of_a_solution_name_the_limits_that_conflict() -> None:
+    problem = with_phase(deadline=11, earliest=2)
+    assert reasons(problem, lambda relaxed: Solution("infeasible"))[-1] == (
+        "These limits conflict: the start of job at hour 2.00 at the earliest, the deadline of job at hour 11.00."
+    )
+
+
+def test_without_time_nothing_is_claimed() -> None:
+    assert explain(replace(PROBLEM, budget=150 * USD), 0.0) == Explanation(None)
+
+
+def test_what_is_not_decided_in_time_stays_in_the_conflict_which_is_then_not_called_minimal() -> None:
+    problem = replace(with_phase(deadline=9), budget=150 * USD, max_nodes=4)
+    search = Feasibility(time.monotonic() + 60)
+    assert search.plan(problem) == ()
+    search.stop_at = 0.0
+    (conflict,) = conflicts_of(search, problem, limits_of(problem))
+    assert conflict.limits == limits_of(problem)
+    assert not conflict.minimal
+
+
+def test_the_values_of_a_change_are_looser_than_those_now() -> None:
+    for problem, explanation in (explained(kind, seed) for kind, seed in CASES):
+        for limit, value in (pair for change in explanation.changes for pair in change.values):
+            now = value_of(problem, limit)
+            assert value < now if limit.kind == "earliest" else value > now
