@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from hardware_catalog.catalog import Catalog
 from planner.errors import InputError
 from planner.errors import Problem as Mistake
-from planner.performance.cases import Batch, Case, batch, case, chosen, machines
+from planner.performance.cases import Batch, Case, batch, chosen, machines, read_cases
 from planner.performance.efficiency import ANY, Efficiency, directory, read_efficiency
-from planner.performance.published import read_runs, unmodelled
 from planner.performance.search import take
 from planner.performance.step_time import step_time
 
@@ -119,12 +118,7 @@ def calibrated(
 ) -> Calibration:
     """Constants fitted on every row of some files that can be modelled; raises InputError for malformed files."""
     prior = prior or read_efficiency(directory() / "priors")
-    cases = [
-        found
-        for path in paths
-        for run in read_runs(path)
-        if not unmodelled(run, catalog.accelerators) and isinstance(found := case(run, catalog), Case)
-    ]
+    cases, _ = read_cases(paths, catalog)
     if not cases:
         raise InputError(Mistake("no row can be modelled", str(paths[0]) if paths else ""))
     constants = fit(cases, prior)

@@ -13,11 +13,11 @@ from planner.model_spec import ModelSpec
 from planner.performance.efficiency import Efficiency
 from planner.performance.flops import model_flops_per_token, utilisation
 from planner.performance.hardware import GIB, Hardware
-from planner.performance.layout import RECOMPUTE, Degrees, Layout
+from planner.performance.layout import RECOMPUTE, Layout
 from planner.performance.legal import check_degrees, check_together
 from planner.performance.parameters import shape
 from planner.performance.pareto import non_dominated
-from planner.performance.search import Fixed, Table, layouts
+from planner.performance.search import Fixed, Table, joined, layouts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,15 +86,9 @@ def search(
 
 def merged(tables: Sequence[Table]) -> Table:
     """Tables of the same slices as one."""
-    degrees = Degrees(
-        **{
-            field.name: np.concatenate([np.asarray(getattr(table.degrees, field.name)) for table in tables])
-            for field in fields(Degrees)
-        }
-    )
     return Table(
         np.concatenate([table.slice_index for table in tables]),
-        degrees,
+        joined([table.degrees for table in tables]),
         np.concatenate([table.memory for table in tables]),
         np.concatenate([table.step_s for table in tables]),
     )

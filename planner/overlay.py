@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from hardware_catalog.catalog import Catalog
 from planner.calibration import step_errors
 from planner.errors import InputError, Problem
-from planner.performance.cases import Case, batch, case, chosen, machines
+from planner.performance.cases import Case, batch, chosen, machines, read_cases
 from planner.performance.efficiency import Efficiency
-from planner.performance.published import read_runs, unmodelled
 from planner.performance.search import take
 from planner.performance.step_time import step_time
 
@@ -81,14 +80,7 @@ class FamilyFit:
 
 def modelled(paths: Sequence[Path], catalog: Catalog) -> tuple[list[Case], list[tuple[str, str]]]:
     """The runs of some files as cases, and id and reason of those that cannot be; raises InputError when none can."""
-    cases: list[Case] = []
-    skipped: list[tuple[str, str]] = []
-    for run in (run for path in paths for run in read_runs(path)):
-        found = unmodelled(run, catalog.accelerators) or case(run, catalog)
-        if isinstance(found, str):
-            skipped.append((run.id, found))
-        else:
-            cases.append(found)
+    cases, skipped = read_cases(paths, catalog)
     if not cases:
         reasons = [Problem(f"{name}: {reason}", str(paths[0])) for name, reason in skipped]
         raise InputError([Problem("no run can be modelled", str(paths[0])), *reasons[:10]])

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_catalog.catalog import Catalog
-from planner.performance.cases import Batch, Case, batch, case, chosen, machines
+from planner.performance.cases import Batch, Case, batch, chosen, machines, read_cases
 from planner.performance.efficiency import Efficiency
 from planner.performance.efficiency import efficiency as shipped
 from planner.performance.flops import model_flops_per_token, utilisation
 from planner.performance.hardware import GIB
 from planner.performance.memory import memory_use
 from planner.performance.parameters import Shape
-from planner.performance.published import measured_step_s, read_runs, unmodelled
+from planner.performance.published import measured_step_s
 from planner.performance.published_memory import PeakError, peak_errors
 from planner.performance.search import Table, take
 from planner.performance.step_time import step_time
@@ -59,15 +59,8 @@ def validate(path: Path, catalog: Catalog, constants: Efficiency | None = None) 
     Unknown recomputation or sharding is run with the cheapest setting that fits, unknown degrees with the best layout
     consistent with the row; `assumed` says so. Raises InputError with file:line: field for what is malformed.
     """
-    cases: list[Case] = []
-    skipped: list[Skipped] = []
-    for run in read_runs(path):
-        found = unmodelled(run, catalog.accelerators) or case(run, catalog)
-        if isinstance(found, str):
-            skipped.append(Skipped(run.id, found))
-        else:
-            cases.append(found)
-    return Validation(tuple(predicted(cases, constants or shipped())), tuple(skipped))
+    cases, skipped = read_cases([path], catalog)
+    return Validation(tuple(predicted(cases, constants or shipped())), tuple(Skipped(*one) for one in skipped))
 
 
 def predicted(cases: Sequence[Case], constants: Efficiency) -> list[Row]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from planner.performance.published import (
     measured_step_s,
     model_spec,
     network_gbps_per_node,
+    read_runs,
     sharding,
     software_of_run,
+    unmodelled,
 )
-from planner.performance.search import Fixed, candidates, take
+from planner.performance.search import Fixed, candidates, joined, take
 from planner.performance.software import Software
 from planner.performance.step_time import step_time
 
@@ -59,6 +62,19 @@ class Batch:
     kind: NDArray[np.intp]
     work: Shape
     degrees: Degrees
+
+
+def read_cases(paths: Iterable[Path], catalog: Catalog) -> tuple[list[Case], list[tuple[str, str]]]:
+    """The rows of some files as cases, and id and reason of those that cannot be; InputError for malformed files."""
+    cases: list[Case] = []
+    skipped: list[tuple[str, str]] = []
+    for run in (run for path in paths for run in read_runs(path)):
+        found = unmodelled(run, catalog.accelerators) or case(run, catalog)
+        if isinstance(found, str):
+            skipped.append((run.id, found))
+        else:
+            cases.append(found)
+    return cases, skipped
 
 
 def case(run: Run, catalog: Catalog) -> Case | str:
@@ -194,24 +210,14 @@ def decided(free: Degrees, run: Run, zero: int | None, group: int, fused: bool, 
             )
             for part in parts
         ]
-    return Degrees(
-        **{
-            field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts])
-            for field in fields(Degrees)
-        }
-    )
+    return joined(parts)
 
 
 def batch(cases: Sequence[Case]) -> Batch:
     """Cases as one set of arrays."""
     sizes = [len(np.asarray(one.layouts.t)) for one in cases]
     index = np.repeat(np.arange(len(cases)), sizes)
-    split = Degrees(
-        **{
-            field.name: np.concatenate([np.asarray(getattr(one.layouts, field.name)) for one in cases])
-            for field in fields(Degrees)
-        }
-    )
+    split = joined([one.layouts for one in cases])
     first: dict[tuple[Hardware, str, Software], int] = {}
     kind = np.array([first.setdefault((c.hardware, c.precision, c.software), len(first)) for c in cases], dtype=np.intp)
     kinds = tuple(cases[int(np.argmax(kind == number))] for number in range(len(first)))

@@ -85,6 +85,16 @@ def take(letters: Letters, index: NDArray[np.intp]) -> Letters:
     return replace(letters, **values)
 
 
+def joined(parts: Sequence[Degrees]) -> Degrees:
+    """Layouts of several parts, one after the other."""
+    return Degrees(
+        **{
+            field.name: np.concatenate([np.asarray(getattr(part, field.name)) for part in parts])
+            for field in fields(Degrees)
+        }
+    )
+
+
 @lru_cache(maxsize=256)
 def grid(
     layers: int, heads: int, experts: int, sequence_length: int, domain: int, pipelined: bool, fixed: Fixed
@@ -190,12 +200,7 @@ def layouts(
             rest, split = rest[left], take(split, left)
     rows = np.concatenate([part[0] for part in parts])
     memory = np.concatenate([part[2] for part in parts])
-    merged = Degrees(
-        **{
-            field.name: np.concatenate([np.asarray(getattr(part[1], field.name)) for part in parts])
-            for field in fields(Degrees)
-        }
-    )
+    merged = joined([part[1] for part in parts])
     step = np.full(len(rows), np.inf)
     fits = np.nonzero(memory <= letters.memory)[0]
     step[fits] = np.asarray(step_time(work, take(merged, fits), letters).total)
