@@ -18,7 +18,7 @@ from planner.optimizer.limits import furthest
 from planner.optimizer.problem import Aim, Problem, Run, Solution
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import TimeUp, chain_order, limit_s, usable
+from planner.optimizer.runs import TimeUp, chain_order, limit_s, renamed, usable
 from planner.optimizer.segments import useful_options
 
 SHORTEST_S = 0.05
@@ -93,7 +93,7 @@ class Feasibility:
         uncapped = replace(problem, budget=None, carbon_cap=None)
         if order is not None:
             few, index = self._fewer_options(uncapped)
-            runs = _renamed(earliest_finish(few, order) or (), index)
+            runs = renamed(earliest_finish(few, order) or (), index)
             if not runs or uncapped == problem:
                 return self._learned(runs)
             if _keeps(problem, self._learned(runs)):
@@ -145,7 +145,7 @@ class Feasibility:
 
     def _solved(self, problem: Problem, enough: int | None = None) -> Solution:
         """The optimum; with `enough`, whatever tells on which side of that value it is."""
-        from planner.optimizer.solve import _Search  # which asks for reasons, and so imports this module
+        from planner.optimizer.solve import optimum  # which asks for reasons, and so imports this module
 
         def decided(best: int | None, bound: int, seconds: float) -> bool:
             return enough is not None and best is not None and (best <= enough or bound > enough)
@@ -154,8 +154,8 @@ class Feasibility:
         if left <= SHORTEST_S:
             return Solution("unknown")
         few, index = self._fewer_options(problem)
-        solution = _Search(few, max(SHORTEST_S, SHARE * left), decided).optimum()
-        solution = replace(solution, runs=_renamed(solution.runs, index))
+        solution = optimum(few, max(SHORTEST_S, SHARE * left), decided)
+        solution = replace(solution, runs=renamed(solution.runs, index))
         assert not check(problem, solution), "the solver found a plan that is none"
         self._learned(solution.runs)
         return solution
@@ -168,11 +168,6 @@ class Feasibility:
 
 def _several_runs(problem: Problem) -> bool:
     return any(phase.max_segments > 1 for phase in problem.phases)
-
-
-def _renamed(runs: tuple[Run, ...], index: Sequence[int]) -> tuple[Run, ...]:
-    """Runs on options of the whole problem."""
-    return tuple(replace(run, option=index[run.option]) for run in runs)
 
 
 def _affordable(problem: Problem) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from planner.optimizer.check import capacity_at, check, evaluate
 from planner.optimizer.problem import Problem, Run, RunOption, Solution, Window
-from planner.optimizer.runs import ancestors, ceil_div
+from planner.optimizer.runs import ancestors, ceil_div, renamed
 
 Solve = Callable[[Problem], Solution]
 ORDERS = 4  # in which parts are placed one after the other
@@ -55,12 +55,13 @@ def in_a_row(problem: Problem) -> Problem:
 
 def apart(problem: Problem, solve: Solve) -> tuple[list[Solution], tuple[Run, ...] | None, int]:
     """The solution of every part, their runs together (None when one has none), and the bound they prove."""
-    solutions, runs = [], []
+    solutions: list[Solution] = []
+    runs: list[Run] = []
     for phases in parts_of(problem):
         alone, index = part(problem, phases, problem.options)
         solution = solve(alone)
         solutions.append(solution)
-        runs += [replace(run, option=index[run.option]) for run in solution.runs]
+        runs += renamed(solution.runs, index)
     bounds = [solution.bound for solution in solutions]
     bound = max(bounds) if problem.aim == "finish" else sum(bounds)
     together = tuple(sorted(runs, key=lambda run: (run.start_s, run.option)))
@@ -80,7 +81,7 @@ def one_after_the_other(problem: Problem, solve: Solve) -> tuple[Run, ...] | Non
             solution = solve(alone)
             if not solution.runs:
                 break
-            runs += [replace(run, option=index[run.option]) for run in solution.runs]
+            runs += renamed(solution.runs, index)
         else:
             plan = tuple(sorted(runs, key=lambda run: (run.start_s, run.option)))
             if fits(problem, plan):

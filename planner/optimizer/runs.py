@@ -5,9 +5,10 @@ Exact integers; micro-USD, seconds, tokens, grams (see `problem`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
+from planner.optimizer.problem import Billing, PhaseTask, Problem, Run, RunOption, Window
 
 Stretch = tuple[Window, ...]  # contiguous windows, neighbours of one price merged
 REMEMBERED = 20_000
@@ -139,3 +140,8 @@ def usable(problem: Problem) -> list[int]:
         and (problem.max_nodes is None or option.nodes <= problem.max_nodes)
         and (problem.max_power_w is None or option.power_w <= problem.max_power_w)
     ]
+
+
+def renamed(runs: Iterable[Run], index: Sequence[int]) -> tuple[Run, ...]:
+    """Runs on some of the options as runs on all of them; `index` says which each one is."""
+    return tuple(replace(run, option=index[run.option]) for run in runs)

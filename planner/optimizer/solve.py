@@ -22,7 +22,7 @@ from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_o
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import TimeUp, chain_order, usable
+from planner.optimizer.runs import TimeUp, chain_order, renamed, usable
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
 
 Progress = Callable[[int | None, int, float], object]
@@ -45,13 +45,18 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     if solution.status == "infeasible":
         search.problem = problem
         return replace(solution, reasons=search.why())
-    solution = replace(solution, runs=tuple(replace(run, option=index[run.option]) for run in solution.runs))
+    solution = replace(solution, runs=renamed(solution.runs, index))
     wrong = check(problem, solution)
     if wrong:
         raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
     if progress is not None:
         progress(_value(problem, solution) if solution.runs else None, solution.bound, search.elapsed_s())
     return solution
+
+
+def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
+    """As `solve`, without reasons where there is no plan, on all options, unchecked."""
+    return _Search(problem, time_limit_s, progress).optimum()
 
 
 def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
@@ -80,8 +85,7 @@ def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str
             break
         solution = solve(mine, part)
         index = [at for at, option in enumerate(problem.options) if option.family == family]
-        runs = tuple(replace(run, option=index[run.option]) for run in solution.runs)
-        found.append((family, replace(solution, runs=runs)))
+        found.append((family, replace(solution, runs=renamed(solution.runs, index))))
     return found
 
 
@@ -110,7 +114,7 @@ class _Search:
 
     def why(self) -> tuple[str, ...]:
         def relaxed(problem: Problem) -> Solution:
-            return _Search(problem, max(1.0, self.left_s() / 4), None).optimum()
+            return optimum(problem, max(1.0, self.left_s() / 4))
 
         try:
             return reasons(self.problem, relaxed)
@@ -175,7 +179,7 @@ class _Search:
         coarse = by_day(self.problem)
         if coarse is None:
             return
-        found = _Search(coarse, self.left_s() / 3, None).optimum()
+        found = optimum(coarse, self.left_s() / 3)
         if found.runs and not check(self.problem, _solution(self.problem, found.runs)):
             self.learn(found.runs)
 
@@ -264,7 +268,7 @@ class _Search:
         parts = parts_of(problem)
 
         def share(number: int) -> Callable[[Problem], Solution]:
-            return lambda alone: _Search(alone, max(0.1, self.left_s() / number), None).optimum()
+            return lambda alone: optimum(alone, max(0.1, self.left_s() / number))
 
         if len(parts) == 1:  # one after the other is a plan, if it is in time
             serial = share(2)(in_a_row(self.free))
@@ -293,7 +297,7 @@ class _Search:
             mine = [run for run in runs if self.problem.options[run.option].phase in phases]
             if search.order and search.all_suited():
                 here = tuple(replace(run, option=index.index(run.option)) for run in mine)
-                mine = [replace(run, option=index[run.option]) for run in search.cheapest(here, finish_s)[0]]
+                mine = [*renamed(search.cheapest(here, finish_s)[0], index)]
             found += mine
         return tuple(sorted(found, key=lambda run: (run.start_s, run.option)))
 
