@@ -36,11 +36,55 @@ class Billing:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """Steps [start, end) in which `amount` of a cap may be claimed."""
+
+    start: int
+    end: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What runs at the same time may claim together: a quota of nodes, the power of a site, the machines one owns.
+
+    `levels` are sorted and disjoint; in steps outside of them nothing may be claimed.
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Nodes bought for a fixed time, used by any number of runs and paid whether used or not: a reservation, a capacity
+    block, machines of one's own.
+
+    A purchase of it has one of `sizes` nodes (any number up to `capacity` when there are none), starts on a step from
+    `first` to `last` that is `offset` modulo `every`, lasts one of `lengths` steps (it may end after the horizon), and
+    costs nodes x length x price, rounded up to a micro-USD. The purchases of a term that are held at the same time have
+    at most `capacity` nodes together. A run of the term's options lies inside one purchase, and the runs inside a
+    purchase at the same time use at most its nodes.
+    """
+
+    offer: str
+    price: int  # micro-USD per node-hour
+    lengths: tuple[int, ...]  # steps, ascending
+    first: int
+    last: int
+    capacity: int
+    sizes: tuple[int, ...] = ()
+    every: int = 1
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunOption:
     """One way to run one phase: n nodes of an offer with their best layout.
 
     `rate` is tokens per step, goodput included; `loss` the tokens not trained because a run starts up; `setup` the
     money every run costs once; `windows` already hold only steps where enough nodes are available.
+    With a `term` a run lies inside a purchase, and `windows` and `setup` are what its use costs on top of it.
     """
 
     id: str
@@ -55,6 +99,10 @@ class RunOption:
     family: str = ""  # accelerator id; alternatives are sought per family
     offer: str = ""  # runs of one offer at the same time share its capacity; "": shares with nobody
     power_w: int = 0  # drawn while running, all nodes
+    claims: tuple[tuple[int, int], ...] = ()  # (index of a cap of the problem, amount claimed while running)
+    place: str = ""  # where it runs; a job's next run in another place pays `leave`
+    leave: int = 0  # micro-USD to move the checkpoint out of the place
+    term: int | None = None  # index of the term of the problem whose purchases it runs in
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +123,11 @@ class PhaseTask:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One job: phases in file order, the options of all of them, and what they share."""
+    """Phases in file order, the options of all of them, and what they share.
+
+    Moves: `leave` of a run is paid when the run of the same phase that starts next has another `place`, and, of the run
+    of a phase that ends last, once for every phase after it whose first run has another `place`.
+    """
 
     phases: tuple[PhaseTask, ...]
     options: tuple[RunOption, ...]
@@ -86,6 +138,8 @@ class Problem:
     carbon_cap: int | None = None
     max_nodes: int | None = None  # of all runs at any time
     max_power_w: int | None = None  # of all runs at any time
+    caps: tuple[Cap, ...] = ()
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +149,17 @@ class Run:
     option: int
     start_s: int
     end_s: int
+    bought: int | None = None  # index of the purchase of the solution that it runs in
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A purchase: `nodes` of term `term` (index) in the steps [start, start + length)."""
+
+    term: int
+    nodes: int
+    start: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +168,9 @@ class Solution:
 
     status: Status
     runs: tuple[Run, ...] = ()
-    cost: int = 0  # micro-USD, lateness included
+    cost: int = 0  # micro-USD: runs, purchases, moves and lateness
     finish_s: int = 0
     carbon_g: int = 0
     bound: int = 0  # in the unit of the aim: micro-USD, seconds or grams
     reasons: tuple[str, ...] = ()  # why infeasible
+    bought: tuple[Bought, ...] = ()
