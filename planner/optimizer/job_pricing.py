@@ -1,0 +1,320 @@
+"""One job among many: its best schedule when what it shares has prices.
+
+Given prices u(r, t) >= 0 of a unit of resource r in step t, U their sum over time, and a price g >= 0 of a unit of the
+total that is not the aim (grams when the aim is cost, micro-USD when it is carbon), a job of phases in a row, one run
+each, is the dynamic program of `chain` with
+
+    x(o, t) = value(o, t) + g other(o, t) + sum over r of claim(o, r) (U(r, t + D(o)) - U(r, t))
+
+Only candidates are looked at: options whose least value without prices, with the least of all other phases, is at most
+a limit. Prices only add to a value, so a result up to the limit is the optimum over all options; above it the limit
+rises. Values are whole numbers below 2^53, so floats hold them exactly; only the prices are rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.optimizer.chain import start_costs
+from planner.optimizer.problem import Problem, Run
+from planner.optimizer.runs import (
+    Stretch,
+    billed_s,
+    ceil_div,
+    duration_s,
+    lateness,
+    limit_s,
+    run_carbon,
+    run_cost,
+    stretches,
+)
+from planner.optimizer.shared import Ints, Shared
+
+Floats = NDArray[np.float64]
+Schedule = tuple[Run, ...]
+MARGIN = 0.02  # by which the limit of candidates goes beyond the value sought
+COLUMNS = 3  # schedules that one pricing gives
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices of resources summed over time, [row, step], a row of zeros last; `row[r]` is the row of resource r."""
+
+    summed: Floats
+    row: Ints
+    other: float = 0.0
+
+    @staticmethod
+    def of(prices: Floats, other: float = 0.0) -> Prices:
+        """From prices by resource and step."""
+        priced = np.flatnonzero(prices.any(axis=1))
+        row = np.full(len(prices) + 1, len(priced), np.int64)
+        row[priced] = np.arange(len(priced))
+        summed = np.zeros((len(priced) + 1, prices.shape[1] + 1))
+        np.cumsum(prices[priced], axis=1, out=summed[:-1, 1:])
+        return Prices(summed, row, other)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """An option that does its phase in one run in one stretch, starting on a step low..high, for `least` at least."""
+
+    option: int
+    stretch: Stretch
+    seconds: int
+    billed: int
+    low: int
+    high: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Candidates of one phase: by candidate and start step, infinite where it cannot start."""
+
+    ways: list[_Way]
+    values: Floats
+    other: Floats
+    ends: Ints
+    resources: list[Ints]  # per claim of a candidate, its resource (the number of resources: none) and amount
+    amounts: list[Ints]
+    places: list[str]
+    leave: Floats
+
+
+class Job:
+    """A part of the problem, phases in a row with one run each."""
+
+    def __init__(
+        self, problem: Problem, order: Sequence[int], options: Sequence[Sequence[int]], shared: Shared
+    ) -> None:
+        """`options[p]` are the options of phase p of the problem that may be used."""
+        self.problem, self.order, self.shared = problem, order, shared
+        self.ways = [self._ways(p, options[p]) for p in order]
+        self.possible = all(self.ways)
+        self.late = [
+            np.array(
+                [lateness(problem.phases[p], t * problem.step_s, problem.step_s) for t in range(problem.horizon + 1)]
+            )
+            if problem.phases[p].late_cost
+            else None
+            for p in order
+        ]
+        self.loaded = [0] * len(order)
+        self.rows: list[list[tuple[_Way, Floats, Floats]]] = [[] for _ in order]
+        self.tables: list[_Table] = []
+        self.limit = -1.0
+        if self.possible:
+            self._raise_limit(float(sum(ways[0].least for ways in self.ways)) * (1 + MARGIN) + 1)
+
+    def best(self, prices: Prices, free: Ints | None = None) -> tuple[float, list[Schedule]]:
+        """The least value under prices and the best schedules, the best first; infinite and none when there is none.
+
+        With `free` amounts by resource and step only schedules whose runs claim no more are looked at.
+        """
+        while True:
+            value, schedules = self._program(prices, free)
+            if value <= self.limit or self._all_loaded():
+                return value, schedules
+            self._raise_limit(value * (1 + MARGIN) if np.isfinite(value) else 2 * self.limit)
+
+    def value(self, schedule: Schedule) -> int:
+        """What the schedule adds to the aim: micro-USD with lateness and moves, or grams."""
+        return self.carbon(schedule) if self.problem.aim == "carbon" else self.cost(schedule)
+
+    def other(self, schedule: Schedule) -> int:
+        """What it adds to the total that is not the aim."""
+        return self.cost(schedule) if self.problem.aim == "carbon" else self.carbon(schedule)
+
+    def cost(self, schedule: Schedule) -> int:
+        """Micro-USD of the schedule: runs, lateness and moves."""
+        problem, h = self.problem, self.problem.step_s
+        total = 0
+        for number, run in enumerate(schedule):
+            option = problem.options[run.option]
+            total += run_cost(option, run.start_s, run.end_s, h)
+            total += lateness(problem.phases[option.phase], run.end_s, h)
+            if number + 1 < len(schedule) and problem.options[schedule[number + 1].option].place != option.place:
+                total += option.leave
+        return total
+
+    def carbon(self, schedule: Schedule) -> int:
+        """Grams of the schedule."""
+        h = self.problem.step_s
+        return sum(run_carbon(self.problem.options[run.option], run.end_s - run.start_s, h) for run in schedule)
+
+    def _ways(self, p: int, options: Sequence[int]) -> list[_Way]:
+        """All ways to do a phase, the least bound first."""
+        problem, phase, h = self.problem, self.problem.phases[p], self.problem.step_s
+        end_limit = limit_s(phase, problem)
+        found = []
+        for index in options:
+            option = problem.options[index]
+            seconds = duration_s(option, phase.work, h)
+            billed = billed_s(option.billing, seconds)
+            if billed is None:
+                continue
+            for stretch in stretches(option.windows, problem.horizon):
+                low = max(stretch[0].start, phase.earliest)
+                high = (min(stretch[-1].end * h, end_limit) - seconds) // h
+                if low > high:
+                    continue
+                if problem.aim == "carbon":
+                    least = run_carbon(option, seconds, h)
+                else:
+                    price = min(window.price for window in stretch)
+                    least = option.nodes * price * billed // 3600 + option.setup
+                found.append(_Way(index, stretch, seconds, billed, low, high, least))
+        return sorted(found, key=lambda way: (way.least, way.option, way.low))
+
+    def _all_loaded(self) -> bool:
+        return all(loaded == len(ways) for loaded, ways in zip(self.loaded, self.ways, strict=True))
+
+    def _raise_limit(self, limit: float) -> None:
+        """Every option whose least value is at most the limit becomes a candidate."""
+        self.limit = limit
+        leasts = [ways[0].least for ways in self.ways]
+        changed = not self.tables
+        for rank, ways in enumerate(self.ways):
+            room = limit - sum(leasts) + leasts[rank]
+            before = self.loaded[rank]
+            while self.loaded[rank] < len(ways) and ways[self.loaded[rank]].least <= room:
+                self.rows[rank].append(self._row(rank, ways[self.loaded[rank]]))
+                self.loaded[rank] += 1
+            changed |= self.loaded[rank] > before
+        if changed:
+            self.tables = [self._table(rank) for rank in range(len(self.order))]
+
+    def _row(self, rank: int, way: _Way) -> tuple[_Way, Floats, Floats]:
+        """Value and other total of a way by start step."""
+        problem, h = self.problem, self.problem.step_s
+        option = problem.options[way.option]
+        cost = start_costs(option, way.stretch, way.low, way.high, way.seconds, way.billed, h).astype(float)
+        late = self.late[rank]
+        if late is not None:
+            long = ceil_div(way.seconds, h)
+            cost += late[way.low + long : way.high + long + 1]
+        carbon = np.full(way.high - way.low + 1, float(run_carbon(option, way.seconds, h)))
+        value, other = (carbon, cost) if problem.aim == "carbon" else (cost, carbon)
+        rows = np.full((2, problem.horizon + 1), np.inf)
+        rows[:, way.low : way.high + 1] = value, other
+        return way, rows[0], rows[1]
+
+    def _table(self, rank: int) -> _Table:
+        rows, steps = self.rows[rank], self.problem.horizon + 1
+        options = [self.problem.options[way.option] for way, _, _ in rows]
+        long = np.array([ceil_div(way.seconds, self.problem.step_s) for way, _, _ in rows], np.int64)
+        claims = [self.shared.of(way.option) for way, _, _ in rows]
+        most = max(map(len, claims), default=0)
+        nothing = (len(self.shared.names), 0)
+        padded = [(*claim, *([nothing] * (most - len(claim)))) for claim in claims]
+        return _Table(
+            [way for way, _, _ in rows],
+            np.array([value for _, value, _ in rows]).reshape(len(rows), steps),
+            np.array([other for _, _, other in rows]).reshape(len(rows), steps),
+            np.minimum(np.arange(steps) + long[:, None], steps - 1),
+            [np.array([claim[k][0] for claim in padded], np.int64) for k in range(most)],
+            [np.array([claim[k][1] for claim in padded], np.int64) for k in range(most)],
+            [option.place for option in options],
+            np.array([float(option.leave) for option in options]),
+        )
+
+    def _program(self, prices: Prices, free: Ints | None) -> tuple[float, list[Schedule]]:
+        """The dynamic program over the candidates, backwards over the phases."""
+        steps = self.problem.horizon + 1
+        after = _After(np.zeros(steps), None)
+        costs: list[Floats] = []
+        afters: list[_After] = []
+        for table in reversed(self.tables):
+            x = self._priced(table, prices, free)
+            x += after.beyond(table)
+            costs.append(x)
+            afters.append(after)
+            after = _After.of(x, table.places)
+        value = float(after.any[0])
+        if not np.isfinite(value):
+            return value, []
+        return value, list(self._schedules(costs[::-1]))
+
+    def _priced(self, table: _Table, prices: Prices, free: Ints | None) -> Floats:
+        """Value of every candidate and start under prices, infinite where the free amounts do not suffice."""
+        x = (
+            table.values + prices.other * np.where(np.isfinite(table.other), table.other, 0.0)
+            if prices.other
+            else table.values.copy()
+        )
+        for resources, amounts in zip(table.resources, table.amounts, strict=True):
+            rows = prices.row[resources]
+            dear = np.flatnonzero(rows < len(prices.summed) - 1)
+            if len(dear):
+                summed = prices.summed[rows[dear]]
+                x[dear] += amounts[dear, None] * (np.take_along_axis(summed, table.ends[dear], axis=1) - summed)
+            if free is not None:
+                claimed = np.flatnonzero(resources < len(free))
+                short = np.zeros((len(claimed), x.shape[1]), np.int64)
+                np.cumsum(free[resources[claimed]] < amounts[claimed, None], axis=1, out=short[:, 1:])
+                x[claimed] = np.where(
+                    np.take_along_axis(short, table.ends[claimed], axis=1) > short, np.inf, x[claimed]
+                )
+        return x
+
+    def _schedules(self, costs: list[Floats]) -> Iterator[Schedule]:
+        """The best schedules that begin with different candidates."""
+        first = costs[0].min(axis=1)
+        for candidate in np.argsort(first, kind="stable")[:COLUMNS]:
+            if not np.isfinite(first[candidate]):
+                break
+            start = int(costs[0][candidate].argmin())
+            yield self._path(costs, int(candidate), start)
+
+    def _path(self, costs: list[Floats], candidate: int, start: int) -> Schedule:
+        """The schedule that begins with a candidate at a step, and goes on as well as it can."""
+        runs = []
+        h = self.problem.step_s
+        for rank, table in enumerate(self.tables):
+            if rank:
+                before = self.tables[rank - 1]
+                move = [0.0 if place == before.places[candidate] else before.leave[candidate] for place in table.places]
+                begin = int(before.ends[candidate, start])
+                left = costs[rank][:, begin:] + np.array(move)[:, None]
+                # of equal ones the earliest start
+                start = begin + int(left.min(axis=0).argmin())
+                candidate = int(left[:, start - begin].argmin())
+            way = table.ways[candidate]
+            runs.append(Run(way.option, start * h, start * h + way.seconds))
+        return tuple(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """The least value of the phases that follow, by the step from which they may start: wherever the first run of them
+    is, and by its place; no places: nothing follows.
+    """
+
+    any: Floats
+    at: dict[str, Floats] | None
+
+    @staticmethod
+    def of(x: Floats, places: list[str]) -> _After:
+        """From the values by candidate and start."""
+        at = {
+            place: _from_then_on(x[[number for number, q in enumerate(places) if q == place]].min(axis=0))
+            for place in set(places)
+        }
+        return _After(_from_then_on(x.min(axis=0, initial=np.inf)), at)
+
+    def beyond(self, table: _Table) -> Floats:
+        """What follows each candidate and start, the move to another place included."""
+        if self.at is None or not table.leave.any():
+            return np.asarray(self.any[table.ends])
+        nowhere = np.full_like(self.any, np.inf)
+        stay = np.array([self.at.get(place, nowhere) for place in table.places])
+        return np.take_along_axis(np.minimum(stay, self.any + table.leave[:, None]), table.ends, axis=1)
+
+
+def _from_then_on(values: Floats) -> Floats:
+    return np.asarray(np.minimum.accumulate(values[::-1])[::-1])
