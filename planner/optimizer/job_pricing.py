@@ -13,7 +13,8 @@ rises. Values are whole numbers below 2^53, so floats hold them exactly; only th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +50,39 @@ class Prices:
     other: float = 0.0
 
     @staticmethod
-    def of(prices: Floats, other: float = 0.0) -> Prices:
-        """From prices by resource and step."""
-        priced = np.flatnonzero(prices.any(axis=1))
-        row = np.full(len(prices) + 1, len(priced), np.int64)
+    def of(prices: Mapping[tuple[int, int], float], shared: Shared, other: float = 0.0) -> Prices:
+        """From prices by (resource, step)."""
+        priced = sorted({resource for (resource, _), price in prices.items() if price > 0})
+        row = np.full(len(shared.names) + 1, len(priced), np.int64)
         row[priced] = np.arange(len(priced))
-        summed = np.zeros((len(priced) + 1, prices.shape[1] + 1))
-        np.cumsum(prices[priced], axis=1, out=summed[:-1, 1:])
+        summed = np.zeros((len(priced) + 1, shared.amounts.shape[1] + 1))
+        for (resource, step), price in prices.items():
+            if price > 0:
+                summed[row[resource], step + 1] += price
+        np.cumsum(summed, axis=1, out=summed)
         return Prices(summed, row, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What a branch of the search asks of one phase of a job: its option is `option` (or is not), or its run starts on
+    a step from `begin` to `end`.
+    """
+
+    rank: int  # of the phase in the job's order
+    option: int | None = None
+    wanted: bool = True
+    begin: int = 0
+    end: int = 0
+
+    def holds(self, run: Run, step_s: int) -> bool:
+        """Whether a run of the phase is as asked."""
+        if self.option is not None:
+            return (run.option == self.option) == self.wanted
+        return self.begin <= run.start_s // step_s <= self.end
+
+
+Restrictions = tuple[Restriction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +137,59 @@ class Job:
         if self.possible:
             self._raise_limit(float(sum(ways[0].least for ways in self.ways)) * (1 + MARGIN) + 1)
 
-    def best(self, prices: Prices, free: Ints | None = None) -> tuple[float, list[Schedule]]:
+    def best(
+        self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = ()
+    ) -> tuple[float, list[Schedule]]:
         """The least value under prices and the best schedules, the best first; infinite and none when there is none.
 
         With `free` amounts by resource and step only schedules whose runs claim no more are looked at.
         """
         while True:
-            value, schedules = self._program(prices, free)
+            value, schedules = self._program(prices, free, restrictions)
             if value <= self.limit or self._all_loaded():
                 return value, schedules
             self._raise_limit(value * (1 + MARGIN) if np.isfinite(value) else 2 * self.limit)
+
+    def fix(self, prices: Prices, most: float) -> None:
+        """Forget every candidate and start that no schedule of a value up to `most` under these prices uses."""
+        self._raise_limit(max(most, self.limit))
+        costs = self._costs(prices, None, ())
+        before: Floats = np.zeros(self.problem.horizon + 1)  # least value of the phases before, by the step they end
+        for rank, table in enumerate(self.tables):
+            useless = before + costs[rank] > most
+            after_it = before + self._priced(table, prices, None)
+            before = np.full(self.problem.horizon + 1, np.inf)
+            np.minimum.at(before, table.ends.ravel(), after_it.ravel())
+            before = np.minimum.accumulate(before)
+            kept = [
+                (way, np.where(useless[a], np.inf, value), other)
+                for a, (way, value, other) in enumerate(self.rows[rank])
+                if not useless[a].all()
+            ]
+            self.rows[rank] = kept
+            self.ways[rank] = [way for way, _, _ in kept]
+            self.loaded[rank] = len(kept)
+        self.tables = [self._table(rank) for rank in range(len(self.order))]
+        self.limit = math.inf
+
+    @property
+    def room(self) -> float:
+        """By how many times the time there is exceeds the least the job needs."""
+        needed = sum(min(way.seconds for way in ways) for ways in self.ways)
+        return max(way.high for way in self.ways[-1]) * self.problem.step_s / needed
+
+    def dearest(self) -> int:
+        """A value that no schedule exceeds."""
+        return sum(max(self._most(rank, way) for way in ways) for rank, ways in enumerate(self.ways))
+
+    def _most(self, rank: int, way: _Way) -> int:
+        problem, option = self.problem, self.problem.options[way.option]
+        if problem.aim == "carbon":
+            return way.least
+        price = max(window.price for window in way.stretch)
+        phase = problem.phases[self.order[rank]]
+        late = phase.late_cost * max(0, problem.horizon - phase.deadline)
+        return ceil_div(option.nodes * price * way.billed, 3600) + option.setup + late + option.leave
 
     def value(self, schedule: Schedule) -> int:
         """What the schedule adds to the aim: micro-USD with lateness and moves, or grams."""
@@ -223,22 +292,27 @@ class Job:
             np.array([float(option.leave) for option in options]),
         )
 
-    def _program(self, prices: Prices, free: Ints | None) -> tuple[float, list[Schedule]]:
-        """The dynamic program over the candidates, backwards over the phases."""
-        steps = self.problem.horizon + 1
-        after = _After(np.zeros(steps), None)
+    def _program(self, prices: Prices, free: Ints | None, restrictions: Restrictions) -> tuple[float, list[Schedule]]:
+        """The dynamic program over the candidates: the least value and good schedules."""
+        costs = self._costs(prices, free, restrictions)
+        value = float(costs[0].min(initial=np.inf))
+        return value, list(self._schedules(costs)) if np.isfinite(value) else []
+
+    def _costs(self, prices: Prices, free: Ints | None, restrictions: Restrictions) -> list[Floats]:
+        """By phase, candidate and start: the least value of the phase's run and all that follows; backwards."""
+        after = _After(np.zeros(self.problem.horizon + 1), None)
         costs: list[Floats] = []
-        afters: list[_After] = []
-        for table in reversed(self.tables):
+        for rank in range(len(self.tables) - 1, -1, -1):
+            table = self.tables[rank]
             x = self._priced(table, prices, free)
-            x += after.beyond(table)
+            for restriction in restrictions:
+                if restriction.rank == rank:
+                    _restrict(x, table, restriction)
+            x = x + after.beyond(table)
             costs.append(x)
-            afters.append(after)
-            after = _After.of(x, table.places)
-        value = float(after.any[0])
-        if not np.isfinite(value):
-            return value, []
-        return value, list(self._schedules(costs[::-1]))
+            moves = rank > 0 and self.tables[rank - 1].leave.any()
+            after = _After.of(x, table.places if moves else [])
+        return costs[::-1]
 
     def _priced(self, table: _Table, prices: Prices, free: Ints | None) -> Floats:
         """Value of every candidate and start under prices, infinite where the free amounts do not suffice."""
@@ -309,11 +383,23 @@ class _After:
 
     def beyond(self, table: _Table) -> Floats:
         """What follows each candidate and start, the move to another place included."""
-        if self.at is None or not table.leave.any():
+        if self.at is None:
+            return self.any
+        if not table.leave.any():
             return np.asarray(self.any[table.ends])
         nowhere = np.full_like(self.any, np.inf)
         stay = np.array([self.at.get(place, nowhere) for place in table.places])
         return np.take_along_axis(np.minimum(stay, self.any + table.leave[:, None]), table.ends, axis=1)
+
+
+def _restrict(x: Floats, table: _Table, restriction: Restriction) -> None:
+    """Make infinite what a restriction forbids."""
+    if restriction.option is None:
+        x[:, : restriction.begin] = np.inf
+        x[:, restriction.end + 1 :] = np.inf
+        return
+    chosen = np.array([way.option == restriction.option for way in table.ways], np.bool_)
+    x[chosen != restriction.wanted] = np.inf
 
 
 def _from_then_on(values: Floats) -> Floats:

@@ -2,6 +2,10 @@
 
 Shared are the nodes of an offer, the nodes and the power of everything that runs, and the caps of the problem. What
 no choice of runs can exceed is left out.
+
+Cuts: runs come whole, so with claims a(o) <= b(t) in sum, also floor(a(o) / d) <= floor(b(t) / d) in sum, for every
+whole number d (a Chvatal-Gomory cut): of runs that want more than half of the nodes, d = floor(b / 2) + 1, one may run.
+Plans keep them anyway, mixtures of plans need not. They are resources of their own.
 """
 
 from __future__ import annotations
@@ -18,33 +22,39 @@ from planner.optimizer.runs import ceil_div
 
 Ints = NDArray[np.int64]
 Claims = tuple[tuple[int, int], ...]
+PARTS = (2, 3, 4, 5)  # of which a claim takes more than one in a cut
+MOST_CUTS = 8  # of a resource
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`amounts[r, t]` of resource r can be claimed in step t; `claims[o]` are (resource, amount) of option o."""
+    """`amounts[r, t]` of resource r can be claimed in step t; `claims[o]` are (resource, amount) of option o.
+
+    The first `real` resources are given, the others are cuts.
+    """
 
     names: tuple[str, ...]
     amounts: Ints
     claims: dict[int, Claims]
     step_s: int
+    real: int
+
+    @property
+    def free(self) -> Ints:
+        """What can be claimed of the given resources when nothing runs."""
+        return self.amounts[: self.real].copy()
 
     def of(self, option: int) -> Claims:
         """What a run of the option claims."""
         return self.claims.get(option, ())
 
-    def used(self, runs: Sequence[Run]) -> Ints:
-        """Claims of these runs together, by resource and step."""
-        total = np.zeros_like(self.amounts)
-        self.add(total, runs, 1)
-        return total
-
-    def add(self, total: Ints, runs: Sequence[Run], times: int) -> None:
-        """Add the claims of these runs, `times` times, to a table of resources and steps."""
+    def take(self, free: Ints, runs: Sequence[Run], times: int = 1) -> None:
+        """Take what these runs claim from the free amounts of the given resources; -1 times: put it back."""
         for run in runs:
             span = self.span(run)
             for resource, amount in self.of(run.option):
-                total[resource, span] += times * amount
+                if resource < self.real:
+                    free[resource, span] -= times * amount
 
     def span(self, run: Run) -> slice:
         """The steps in which a run claims: those it runs in, the last one begun included."""
@@ -99,14 +109,36 @@ class _Table:
         if sum(most.values()) <= int(amounts.min(initial=0)):
             return
         for option, claim in claims:
-            self.claims[option].append((len(self.names), claim))
+            if claim:
+                self.claims[option].append((len(self.names), claim))
         self.names.append(name)
         self.amounts.append(amounts)
 
+    def cut(self) -> None:
+        """The cuts of every resource that can cut anything off."""
+        users: dict[int, dict[int, int]] = defaultdict(dict)
+        for option, found in self.claims.items():
+            for resource, claim in found:
+                users[resource][option] = claim
+        for resource in range(len(self.names)):
+            amounts, claims = self.amounts[resource], users[resource]
+            levels = np.unique(amounts[amounts > 0]).tolist()
+            seen: set[tuple[object, object]] = set()
+            for divisor in sorted({level // parts + 1 for level in levels for parts in PARTS} - {1}, reverse=True):
+                of_claim = {claim: claim // divisor for claim in set(claims.values())}
+                key = (tuple(sorted(of_claim.items())), tuple(level // divisor for level in levels))
+                if key in seen or len(seen) == MOST_CUTS:
+                    continue
+                seen.add(key)
+                name = f"{self.names[resource]} / {divisor}"
+                self.add(name, amounts // divisor, [(option, of_claim[claim]) for option, claim in claims.items()])
+
     def shared(self) -> Shared:
+        real = len(self.names)
+        self.cut()
         amounts = np.array(self.amounts, np.int64).reshape(len(self.amounts), self.problem.horizon)
         claims = {option: tuple(found) for option, found in self.claims.items()}
-        return Shared(tuple(self.names), amounts, claims, self.problem.step_s)
+        return Shared(tuple(self.names), amounts, claims, self.problem.step_s, real)
 
 
 def _capacity(options: Sequence[RunOption], horizon: int) -> Ints:

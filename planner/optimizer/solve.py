@@ -22,12 +22,13 @@ from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_o
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import TimeUp, chain_order, renamed, usable
+from planner.optimizer.runs import TimeUp, chain_order, chain_order_of, renamed, usable
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
 
 Progress = Callable[[int | None, int, float], object]
 NEVER = 1 << 62
 TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
+TIES_OPTIONS = 1000  # with more, ties between jobs side by side are not sought
 
 
 def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
@@ -266,6 +267,9 @@ class _Search:
         """Phases that may overlap in time: the jobs apart, then what they share."""
         problem = self.problem
         parts = parts_of(problem)
+        orders = [order for phases in parts if (order := chain_order_of(problem, phases)) is not None]
+        if len(orders) == len(parts) > 1 and self.one_run and problem.aim != "finish":
+            return self.portfolio(orders)
 
         def share(number: int) -> Callable[[Problem], Solution]:
             return lambda alone: optimum(alone, max(0.1, self.left_s() / number))
@@ -287,6 +291,32 @@ class _Search:
             self.learn(runs)
         self.told((), self.bound)
         return self.direct()
+
+    def portfolio(self, orders: Sequence[Sequence[int]]) -> Solution:
+        """Several jobs of phases in a row with one run each: branch and price."""
+        from planner.optimizer.portfolio import Portfolio  # OR-Tools takes half a second to import
+
+        problem, told = self.problem, None
+
+        def report(plan: tuple[Run, ...] | None, bound: int) -> object:
+            nonlocal told
+            news, told = plan if plan is not told else (), plan
+            too_dear = problem.aim == "cost" and problem.budget is not None and bound > problem.budget
+            return bool(self.told(news or (), bound)) or too_dear
+
+        try:
+            search = Portfolio(problem, orders, report, self.started + self.time_limit_s)
+            search.search()
+        except TimeUp:
+            return self.so_far()
+        if not search.possible or (
+            problem.aim == "cost" and problem.budget is not None and self.bound > problem.budget
+        ):
+            return Solution("infeasible")
+        found = self.so_far()
+        if found.status == "optimal" and len(problem.options) <= TIES_OPTIONS:
+            return self.direct()
+        return found
 
     def cheapest_parts(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
         """The jobs apart, each as cheap as it can be by the finish of all."""
