@@ -186,6 +186,14 @@ def ways(problem: Problem, p: int) -> Iterator[Way]:
             return None
         return cost, run_carbon(problem, problem.options[at], end_s - start_s)
 
+    @cache
+    def needed_s(at: int, left: int) -> int:
+        """Seconds until a run has done what is left, counted one by one; more than there are when it never does."""
+        option, seconds = problem.options[at], 1
+        while option.rate * seconds // h - option.loss < left and seconds <= last_step * h:
+            seconds += 1
+        return seconds
+
     def follow(row: Row, at: int, start_s: int, end_s: int) -> Row | None:
         """The row with one run more; `left` is what it was."""
         paid = run(at, start_s, end_s)
@@ -203,9 +211,7 @@ def ways(problem: Problem, p: int) -> Iterator[Way]:
             for at in options:
                 option = problem.options[at]
                 for start in range(row.step, last_step):
-                    end_s = start * h + 1  # as the last run: until the first second at which everything is done
-                    while option.rate * (end_s - start * h) // h - option.loss < row.left:
-                        end_s += 1
+                    end_s = start * h + needed_s(at, row.left)  # as the last run
                     last = follow(row, at, start * h, end_s) if end_s <= last_step * h else None
                     if last is not None:
                         late = phase.late_cost * max(0, math.ceil(end_s / h) - phase.deadline)
@@ -217,7 +223,7 @@ def ways(problem: Problem, p: int) -> Iterator[Way]:
                         more = follow(row, at, start * h, end * h) if 0 < work < row.left else None
                         if more is not None:
                             longer.append(Row(end, row.left - work, more.cost, more.carbon, more.runs, more.seen))
-        rows = fewer_rows(problem, longer)
+        rows = fewer_rows(problem, sight, longer)
 
 
 def alone(problem: Problem, option: RunOption, start: int, end: int) -> bool:
@@ -245,12 +251,12 @@ def distinct(found: Iterable[Way]) -> list[Way]:
     return [way for group in groups.values() for way in smallest(group, lambda way: (way.cost, way.end_s, way.carbon))]
 
 
-def fewer_rows(problem: Problem, rows: list[Row]) -> list[Row]:
+def fewer_rows(problem: Problem, sight: Sight, rows: list[Row]) -> list[Row]:
     """The rows, without those for which another stands that goes on in the same way."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        first, last = problem.options[row.runs[0].option], problem.options[row.runs[-1].option]
-        same = (row.step, row.left, row.runs[0].start_s, first.place, last.place, last.leave, row.seen)
+        last = problem.options[row.runs[-1].option]
+        same = (row.step, row.left, sight.entry(row), last.place, last.leave, row.seen)
         groups.setdefault(same, []).append(row)
     return [row for group in groups.values() for row in smallest(group, lambda row: (row.cost, row.carbon))]
 
@@ -271,22 +277,28 @@ class Sight:
     """What other phases can see of the runs of one phase: nothing of it matters to them beyond this."""
 
     def __init__(self, problem: Problem, p: int) -> None:
-        self.problem, self.p = problem, p
+        self.problem = problem
         self.follows = bool(problem.phases[p].after)
         self.followed = any(p in phase.after for phase in problem.phases)
+        mine = [(at, option) for at, option in enumerate(problem.options) if option.phase == p]
+        self.taken = {at: tuple(demands(problem, option)) for at, option in mine}
 
     def of(self, at: int, start: int, end: int) -> tuple[object, ...]:
         """Of a run in these steps: what it takes from others, and its use of a term."""
-        option = self.problem.options[at]
-        taken = tuple(demands(self.problem, option))
+        option, taken = self.problem.options[at], self.taken[at]
         use = ("term", option.term, option.nodes) if option.term is not None else ()
         return ((start, end, taken, use),) if taken or use else ()
 
+    def entry(self, row: Row) -> tuple[object, ...]:
+        """When and where the first run starts, if the phase comes after others."""
+        return (row.runs[0].start_s, self.problem.options[row.runs[0].option].place) if self.follows else ()
+
     def whole(self, row: Row) -> tuple[object, ...]:
-        first, last = self.problem.options[row.runs[0].option], self.problem.options[row.runs[-1].option]
-        entry = (row.runs[0].start_s, first.place) if self.follows else ()
-        leaving = (math.ceil(row.runs[-1].end_s / self.problem.step_s), last.place, last.leave) if self.followed else ()
-        return (*row.seen, entry, leaving)
+        """Of all runs of the phase."""
+        run = row.runs[-1]
+        last = self.problem.options[run.option]
+        leaving = (math.ceil(run.end_s / self.problem.step_s), last.place, last.leave) if self.followed else ()
+        return (*row.seen, self.entry(row), leaving)
 
 
 def side_by_side(problem: Problem) -> bool:
