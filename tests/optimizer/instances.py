@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -141,11 +142,11 @@ class Market:
     def price(self) -> int:
         return self.rng.randint(1, 9) * self.rng.choice([100, 360, 977]) * self.scale
 
-    def options(self, p: int, count: int) -> list[RunOption]:
+    def options(self, p: int, count: int, most_nodes: int = 4) -> list[RunOption]:
         rng = self.rng
         found = []
         for number in range(count):
-            offer, nodes = rng.choice(self.offers), rng.randint(1, 4)
+            offer, nodes = rng.choice(self.offers), rng.randint(1, most_nodes)
             windows = tuple(window for window in offer.windows if not 0 < window.capacity < nodes)
             if rng.random() < 0.15:  # some may only run later
                 first = rng.randint(1, 3)
@@ -196,12 +197,12 @@ class Market:
             found.append(
                 Term(
                     f"term {number}",
-                    self.price() // 2,
+                    self.price() // rng.choice([2, 4]),
                     tuple(sorted(rng.sample([2, 3, 4, 6, 9], rng.choice([1, 2])))),
                     first,
                     first + rng.randint(0, self.horizon),
-                    rng.randint(2, 6),
-                    rng.choice([(), (1, 2), (2, 4), (3,)]),
+                    rng.randint(2, 8),
+                    rng.choice([(), (1, 2), (2, 4), (4,)]),
                     every,
                     rng.randrange(every),
                 )
@@ -213,7 +214,7 @@ class Market:
         rng = self.rng
         found = []
         for p in range(phases):
-            for option in self.options(p, rng.choice([0, 1, 1, 2]) if phases < 3 else rng.choice([0, 1])):
+            for option in self.options(p, rng.choice([0, 1, 1, 2] if phases < 3 else [0, 1, 1]), 2):
                 used = Window(0, self.horizon, rng.choice([0, 0, self.scale]))
                 found.append(
                     replace(
@@ -310,3 +311,10 @@ def used_by(problem: Problem, best: Solution) -> set[str]:
 
 def overlap(one: Run, two: Run) -> bool:
     return one.start_s < two.end_s and two.start_s < one.end_s
+
+
+if __name__ == "__main__":
+    COUNT = 1000
+    shares = Counter(name for seed in range(COUNT) for name in features_of(random_problem(seed)))
+    for name, count in sorted(shares.items()):
+        print(f"{100 * count / COUNT:5.1f} %  {name}")
