@@ -83,6 +83,12 @@ def cost_to_go(
     return found
 
 
+def least_costs(problem: Problem, p: int, limit_s: int) -> tuple[Ints, Ints]:
+    """The options that may do a phase in one run by a second, and what it costs at least."""
+    ways = _ways(problem, p, limit_s)
+    return ways.option, ways.least[COST]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ways:
     """The options that may do a whole phase in one run, with what is known before prices are looked at."""

@@ -27,28 +27,26 @@ from dataclasses import replace
 import numpy as np
 
 from planner.optimizer.bound import (
-    Floats,
     PhaseBound,
-    Piece,
-    best_prices,
     bound_of,
     chain_bounds,
-    chain_pieces,
-    good_price,
+    chain_supplies,
+    near_pieces,
     reaching,
+    rough_bounds,
     start_values,
 )
 from planner.optimizer.chain import cost_to_go
 from planner.optimizer.check import evaluate
 from planner.optimizer.primal import promising
 from planner.optimizer.problem import Problem, Run, RunOption
-from planner.optimizer.prune import monotone, undominated
+from planner.optimizer.prune import monotone
 from planner.optimizer.runs import TimeUp, usable
+from planner.optimizer.supply import Floats, Piece, Supply
 from planner.optimizer.sweep import Ends, Log, Sweep, above
 from planner.optimizer.timetable import Timetable
 
 FIRST_GAP = 2e-4  # of the bound
-MANY_PIECES = 4000  # above this one price of work per phase is searched on a few pieces only
 
 
 def suited(problem: Problem) -> list[int]:
@@ -74,21 +72,18 @@ def best_segments(
     best_cost = evaluate(problem, known)[0]
     bound = 0
     try:
-        pieces = chain_pieces(problem, order, undominated(problem, options), finish_limit_s)
-        many = sum(map(len, pieces.values())) > MANY_PIECES
-        search = good_price if many else best_prices
-        exact = cost_to_go(problem, order, finish_limit_s)
-        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, search, exact)
+        supplies = chain_supplies(problem, order, options, finish_limit_s)
+        exact = cost_to_go(problem, order, finish_limit_s, stop_at)
+        rough = rough_bounds(problem, order, supplies, best_cost, finish_limit_s, stop_at, exact)
+        bound = lowest = min(bound_of(problem, order, rough), best_cost)
         plan = promising(problem, order, rough)
         if plan is not None:
             known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
             best_cost = evaluate(problem, known)[0]
-        starts = _start_bounds(problem, order, rough)
-        bound = min(bound_of(problem, order, rough), best_cost)
         distance = max(1, int(FIRST_GAP * bound))
         while not report(known, bound):
             guess = min(bound + distance, best_cost)
-            few = {p: _useful(pieces[p], starts[p], guess) for p in order}
+            few = _useful(problem, order, supplies, rough, guess, guess - lowest)
             if all(few.values()):
                 fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at, exact=exact)
                 found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
@@ -106,11 +101,11 @@ def useful_options(
     problem: Problem, order: Sequence[int], options: Sequence[int], guess: int, stop_at: float = math.inf
 ) -> tuple[list[int], int]:
     """The options that some plan of cost <= guess can use, and a bound on the cost, whatever the bills are like."""
-    pieces = chain_pieces(problem, order, options, None)
-    rough = chain_bounds(problem, order, pieces, guess, None, stop_at, good_price)
-    starts = _start_bounds(problem, order, rough)
-    useful = {piece.index for p in order for piece in _useful(pieces[p], starts[p], guess)}
-    return sorted(useful), bound_of(problem, order, rough)
+    supplies = chain_supplies(problem, order, options, None)
+    rough = rough_bounds(problem, order, supplies, guess, None, stop_at)
+    bound = bound_of(problem, order, rough)
+    few = _useful(problem, order, supplies, rough, guess, max(0, guess - bound))
+    return sorted({piece.index for pieces in few.values() for piece in pieces}), bound
 
 
 def carbon_as_money(problem: Problem) -> Problem | None:
@@ -132,10 +127,26 @@ def carbon_as_money(problem: Problem) -> Problem | None:
     )
 
 
-def _useful(pieces: list[Piece], starts: list[tuple[Floats, Floats]], guess: int) -> list[Piece]:
-    """The pieces that some plan of cost <= guess can use."""
-    limit = above(guess)
-    return [piece for piece, (last, other) in zip(pieces, starts, strict=True) if min(last.min(), other.min()) <= limit]
+def _useful(
+    problem: Problem,
+    order: Sequence[int],
+    supplies: dict[int, Supply],
+    rough: dict[int, PhaseBound],
+    guess: int,
+    slack: int,
+) -> dict[int, list[Piece]]:
+    """The pieces that some plan of cost <= guess can use, which is `slack` above the rough bound, by phase."""
+    near = near_pieces(problem, order, supplies, rough, guess, slack)
+    bounds = {p: replace(rough[p], pieces=near[p]) for p in order}
+    starts, limit = _start_bounds(problem, order, bounds), above(guess)
+    return {
+        p: [
+            piece
+            for piece, (last, other) in zip(near[p], starts[p], strict=True)
+            if min(last.min(), other.min()) <= limit
+        ]
+        for p in order
+    }
 
 
 StartBounds = dict[int, list[tuple[Floats, Floats]]]  # per piece and step: bounds if a last / another run starts there
