@@ -38,6 +38,7 @@ from planner.optimizer.bound import (
 )
 from planner.optimizer.chain import cost_to_go
 from planner.optimizer.check import evaluate
+from planner.optimizer.columns import able, columns
 from planner.optimizer.primal import promising
 from planner.optimizer.problem import Problem, Run, RunOption
 from planner.optimizer.prune import monotone
@@ -47,11 +48,26 @@ from planner.optimizer.sweep import Ends, Log, Sweep, above
 from planner.optimizer.timetable import Timetable
 
 FIRST_GAP = 2e-4  # of the bound
+WIDE_GAP = 5e-3
 
 
 def suited(problem: Problem) -> list[int]:
-    """The usable options whose runs never get cheaper by getting longer, on which the label setting relies."""
-    return [index for index in usable(problem) if monotone(problem.options[index], problem.step_s, problem.horizon)]
+    """The usable options on which the label setting relies: their runs never get cheaper by getting longer, and leaving
+    a place costs the same whichever option of the phase ran there.
+    """
+    c = columns(problem)
+    of = np.flatnonzero(able(problem))
+    kinds, kind = np.unique(np.stack((c.row[of], c.billing[of])), axis=1, return_inverse=True)
+    example = np.empty(kinds.shape[1], np.int64)
+    example[kind.ravel()] = of
+    steady = [monotone(problem.options[at], problem.step_s, problem.horizon) for at in example.tolist()]
+    of = of[np.array(steady, np.bool_)[kind.ravel()]]
+    if not c.leave.any():
+        return of.tolist()
+    group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
+    dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
+    np.maximum.at(dearest, group, c.leave[of])
+    return of[c.leave[of] == dearest[group]].tolist()
 
 
 def best_segments(
@@ -62,11 +78,13 @@ def best_segments(
     time_limit_s: float,
     finish_limit_s: int | None = None,
     report: Callable[[tuple[Run, ...], int], object] = lambda runs, bound: None,
+    coarser: Callable[[list[int]], tuple[Run, ...]] = lambda options: (),
 ) -> tuple[tuple[Run, ...], int]:
     """The cheapest plan (ties: finish, carbon) and a proven bound on the cost, equal unless the time was short.
 
     Options must be `suited`; budget and carbon cap are ignored. `known` is some plan, returned when nothing better is
-    found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search.
+    found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search. While the gap
+    is wide `coarser` is asked for a plan of the options that a better plan than the known one can use.
     """
     stop_at = time.monotonic() + time_limit_s
     best_cost = evaluate(problem, known)[0]
@@ -79,6 +97,12 @@ def best_segments(
         plan = promising(problem, order, rough)
         if plan is not None:
             known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
+            best_cost = evaluate(problem, known)[0]
+        if best_cost - bound > WIDE_GAP * bound:
+            report(known, bound)
+            few = _useful(problem, order, supplies, rough, best_cost, best_cost - lowest)
+            plan = coarser(sorted({piece.index for pieces in few.values() for piece in pieces}))
+            known = min(known, plan or known, key=lambda runs: evaluate(problem, runs)[0])
             best_cost = evaluate(problem, known)[0]
         distance = max(1, int(FIRST_GAP * bound))
         while not report(known, bound):
