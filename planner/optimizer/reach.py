@@ -102,7 +102,8 @@ def fastest(problem: Problem, phase_index: int, begin: int, end: int) -> list[in
         beaten = later & (c.rate[of] <= c.rate[a]) & (of != a)
         if needed[np.searchsorted(of, a)]:
             needed &= ~beaten
-    return of[needed].tolist()
+    found: list[int] = of[needed].tolist()
+    return found
 
 
 def earliest_finish(

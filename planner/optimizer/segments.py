@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,7 @@ from planner.optimizer.timetable import Timetable
 
 FIRST_GAP = 2e-4  # of the bound
 WIDE_GAP = 5e-3
+LEAP = 8
 
 
 def suited(problem: Problem) -> list[int]:
@@ -62,12 +63,14 @@ def suited(problem: Problem) -> list[int]:
     example[kind.ravel()] = of
     steady = [monotone(problem.options[at], problem.step_s, problem.horizon) for at in example.tolist()]
     of = of[np.array(steady, np.bool_)[kind.ravel()]]
+    found: list[int] = of.tolist()
     if not c.leave.any():
-        return of.tolist()
+        return found
     group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
     dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
     np.maximum.at(dearest, group, c.leave[of])
-    return of[c.leave[of] == dearest[group]].tolist()
+    found = of[c.leave[of] == dearest[group]].tolist()
+    return found
 
 
 def best_segments(
@@ -84,7 +87,7 @@ def best_segments(
 
     Options must be `suited`; budget and carbon cap are ignored. `known` is some plan, returned when nothing better is
     found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search. While the gap
-    is wide `coarser` is asked for a plan of the options that a better plan than the known one can use.
+    stays wide `coarser` is asked once for a plan of the options that are close to being used.
     """
     stop_at = time.monotonic() + time_limit_s
     best_cost = evaluate(problem, known)[0]
@@ -93,21 +96,17 @@ def best_segments(
         supplies = chain_supplies(problem, order, options, finish_limit_s)
         exact = cost_to_go(problem, order, finish_limit_s, stop_at)
         rough = rough_bounds(problem, order, supplies, best_cost, finish_limit_s, stop_at, exact)
-        bound = lowest = min(bound_of(problem, order, rough), best_cost)
+        bound = min(bound_of(problem, order, rough), best_cost)
         plan = promising(problem, order, rough)
         if plan is not None:
             known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
             best_cost = evaluate(problem, known)[0]
-        if best_cost - bound > WIDE_GAP * bound:
-            report(known, bound)
-            few = _useful(problem, order, supplies, rough, best_cost, best_cost - lowest)
-            plan = coarser(sorted({piece.index for pieces in few.values() for piece in pieces}))
-            known = min(known, plan or known, key=lambda runs: evaluate(problem, runs)[0])
-            best_cost = evaluate(problem, known)[0]
+        asked = False
+        usable_pieces = _Usable(problem, order, supplies, rough, bound)
         distance = max(1, int(FIRST_GAP * bound))
         while not report(known, bound):
             guess = min(bound + distance, best_cost)
-            few = _useful(problem, order, supplies, rough, guess, guess - lowest)
+            few = usable_pieces.up_to(guess, best_cost)
             if all(few.values()):
                 fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at, exact=exact)
                 found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
@@ -116,6 +115,11 @@ def best_segments(
             if guess == best_cost:  # the known plan uses other options
                 return known, best_cost
             bound, distance = guess + 1, 2 * distance
+            if not asked and distance > WIDE_GAP * bound:
+                asked = True
+                plan = coarser(sorted({piece.index for pieces in few.values() for piece in pieces}))
+                known = min(known, plan or known, key=lambda runs: evaluate(problem, runs)[0])
+                best_cost = evaluate(problem, known)[0]
     except TimeUp:
         pass
     return known, bound
@@ -128,7 +132,7 @@ def useful_options(
     supplies = chain_supplies(problem, order, options, None)
     rough = rough_bounds(problem, order, supplies, guess, None, stop_at)
     bound = bound_of(problem, order, rough)
-    few = _useful(problem, order, supplies, rough, guess, max(0, guess - bound))
+    few = _Usable(problem, order, supplies, rough, min(bound, guess)).up_to(guess, guess)
     return sorted({piece.index for pieces in few.values() for piece in pieces}), bound
 
 
@@ -151,26 +155,38 @@ def carbon_as_money(problem: Problem) -> Problem | None:
     )
 
 
-def _useful(
-    problem: Problem,
-    order: Sequence[int],
-    supplies: dict[int, Supply],
-    rough: dict[int, PhaseBound],
-    guess: int,
-    slack: int,
-) -> dict[int, list[Piece]]:
-    """The pieces that some plan of cost <= guess can use, which is `slack` above the rough bound, by phase."""
-    near = near_pieces(problem, order, supplies, rough, guess, slack)
-    bounds = {p: replace(rough[p], pieces=near[p]) for p in order}
-    starts, limit = _start_bounds(problem, order, bounds), above(guess)
-    return {
-        p: [
-            piece
-            for piece, (last, other) in zip(near[p], starts[p], strict=True)
-            if min(last.min(), other.min()) <= limit
-        ]
-        for p in order
-    }
+@dataclass(slots=True)
+class _Usable:
+    """The pieces that plans up to some guess can use, with what a plan with each of them costs at least; wider guesses
+    are worked out in leaps.
+    """
+
+    problem: Problem
+    order: Sequence[int]
+    supplies: dict[int, Supply]
+    rough: dict[int, PhaseBound]
+    lowest: int  # the rough bound
+    widest: int = -1  # the guess that the pieces suffice for
+    bounds: dict[int, list[tuple[Piece, float]]] = field(default_factory=dict)
+
+    def up_to(self, guess: int, most: int) -> dict[int, list[Piece]]:
+        """The pieces that some plan of cost <= guess can use, by phase; no guess will be above `most`."""
+        if guess > self.widest:
+            self.widest = min(most, guess + LEAP * (guess - self.lowest))
+            near = near_pieces(
+                self.problem, self.order, self.supplies, self.rough, self.widest, self.widest - self.lowest
+            )
+            bounds = {p: replace(self.rough[p], pieces=near[p]) for p in self.order}
+            starts = _start_bounds(self.problem, self.order, bounds)
+            self.bounds = {
+                p: [
+                    (piece, float(min(last.min(), other.min())))
+                    for piece, (last, other) in zip(near[p], starts[p], strict=True)
+                ]
+                for p in self.order
+            }
+        limit = above(guess)
+        return {p: [piece for piece, least in self.bounds[p] if least <= limit] for p in self.order}
 
 
 StartBounds = dict[int, list[tuple[Floats, Floats]]]  # per piece and step: bounds if a last / another run starts there
