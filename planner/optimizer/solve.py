@@ -10,13 +10,17 @@ Budget and carbon cap are left out first; when the best plan without them keeps 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.coarse import by_day
+from planner.optimizer.columns import columns
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
 from planner.optimizer.problem import Problem, Run, Solution, Status
@@ -63,9 +67,10 @@ def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = N
 def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
     """The problem without options that others replace, and the index of each in the whole one.
 
-    Phases of one run each are fast enough with all of them.
+    Phases in a row or of one run each are fast enough with all of them.
     """
-    if all(phase.max_segments == 1 for phase in problem.phases):
+    one_run = all(phase.max_segments == 1 for phase in problem.phases)
+    if one_run or chain_order(problem.phases) is not None:
         return problem, range(len(problem.options))
     kept = undominated(problem, usable(problem))
     return replace(problem, options=tuple(problem.options[at] for at in kept)), kept
@@ -96,6 +101,7 @@ class _Search:
     def __init__(self, problem: Problem, time_limit_s: float, progress: Progress | None) -> None:
         self.started = time.monotonic()
         self.problem, self.time_limit_s, self.progress = problem, time_limit_s, progress
+        self.stop_at = self.started + time_limit_s
         self.free = replace(problem, budget=None, carbon_cap=None)
         self.best: Solution | None = None
         self.bound = 0
@@ -152,7 +158,7 @@ class _Search:
             return self.side_by_side()
         if self.one_run:
             # the dynamic program sees the caps when there is one run in all
-            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order)
+            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order, None, self.stop_at)
             if runs is None:
                 return Solution("infeasible")
             solution = self.learn(runs)
@@ -160,29 +166,44 @@ class _Search:
                 return _bounded(problem, solution, None)
             self.bound = _value(problem, solution)
             return self.capped(runs)
-        soonest = earliest_finish(self.free, self.order)
-        if soonest is None:
+        return self.several_runs()
+
+    def several_runs(self) -> Solution:
+        """Phases in a row, several runs each."""
+        problem = self.problem
+        first = self.first_plan()
+        if first is None:
             return Solution("infeasible")
-        self.learn(soonest)
+        self.learn(first)
         self.bound = least_cost(problem) if problem.aim == "cost" else 0
-        self.learn_by_day()
-        runs, bound = self.relaxed(soonest)
+        runs, bound = self.relaxed(first)
         self.bound = max(self.bound, bound)
         solution = self.learn(runs)
         if not _within_caps(problem, solution):
-            return self.capped(soonest)
+            return self.capped(first)
         if problem.aim != "carbon" and self.all_suited():
             return self.so_far()
         return self.direct()  # not proven, or for the ties
 
-    def learn_by_day(self) -> None:
-        """A first plan on steps of a day, in a third of the time: good where prices stand still for days."""
-        coarse = by_day(self.problem)
-        if coarse is None:
-            return
-        found = optimum(coarse, self.left_s() / 3)
-        if found.runs and not check(self.problem, _solution(self.problem, found.runs)):
-            self.learn(found.runs)
+    def first_plan(self) -> tuple[Run, ...] | None:
+        """A plan of one run per phase, or the one that ends first, caps left out; None when there is none."""
+        if self.problem.aim != "finish":
+            single = tuple(replace(phase, max_segments=1) for phase in self.free.phases)
+            runs = best_chain(replace(self.free, phases=single), self.order, stop_at=self.stop_at)
+            if runs is not None:
+                return runs
+        return earliest_finish(self.free, self.order, stop_at=self.stop_at)
+
+    def by_day(self, options: list[int]) -> tuple[Run, ...]:
+        """A plan of some of the options on steps of a day, in a third of the time: good where prices stand still for
+        days.
+        """
+        few = replace(self.problem, options=tuple(self.problem.options[at] for at in options))
+        coarse = by_day(few)
+        if coarse is None or self.left_s() <= 0:
+            return ()
+        found = renamed(optimum(coarse, self.left_s() / 3).runs, options)
+        return found if found and not check(self.problem, _solution(self.problem, found)) else ()
 
     def relaxed(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
         """The best plan without caps, several runs per phase, and the proven bound on its value."""
@@ -202,7 +223,7 @@ class _Search:
         """The cheapest plan that ends by a second, caps left out, and a bound on its cost."""
         cheap = replace(self.free, aim="cost")
         single = replace(cheap, phases=tuple(replace(phase, max_segments=1) for phase in cheap.phases))
-        runs = best_chain(single, self.order, finish_limit_s)
+        runs = best_chain(single, self.order, finish_limit_s, self.stop_at)
         if self.one_run:
             # none can end by then only when nothing can
             return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
@@ -212,7 +233,8 @@ class _Search:
         known = min((plan for plan in plans if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
         options = suited(cheap)
         if self.all_suited():
-            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report)
+            by_day = self.by_day if report == self.told else lambda options: ()
+            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report, by_day)
         # a good plan of some of the options, whose bound says nothing of the others
         found, _ = best_segments(cheap, self.order, options, known, self.left_s() / 2, finish_limit_s)
         return found, 0
@@ -220,7 +242,7 @@ class _Search:
     def greenest(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
         """The plan with the least carbon, caps left out, and a bound on its carbon."""
         if self.one_run:
-            green = best_chain(replace(self.free, aim="carbon"), self.order)
+            green = best_chain(replace(self.free, aim="carbon"), self.order, None, self.stop_at)
             return (green or soonest), evaluate(self.free, green or soonest)[2]
         carbon = carbon_as_money(self.free)
         if carbon is None:
@@ -358,32 +380,31 @@ class _Search:
     def worthwhile(self) -> list[int]:
         """The options that a better plan than the best so far can use, as far as a quick bound tells."""
         problem, best = self.problem, self.best
-        options = undominated(problem, usable(problem))
+        options = usable(problem)
         carbon = carbon_as_money(problem) if problem.aim == "carbon" else None
         priced = problem if problem.aim == "cost" else carbon
-        if not self.order or best is None or priced is None:
-            return options
-        try:
-            stop_at = time.monotonic() + self.left_s() / 2
-            options, bound = useful_options(priced, self.order, options, _value(problem, best), stop_at)
-            self.bound = max(self.bound, min(bound, _value(problem, best)))
-        except TimeUp:
-            pass
-        return options
+        if self.order and best is not None and priced is not None:
+            try:
+                stop_at = time.monotonic() + self.left_s() / 2
+                options, bound = useful_options(priced, self.order, options, _value(problem, best), stop_at)
+                self.bound = max(self.bound, min(bound, _value(problem, best)))
+            except TimeUp:
+                pass
+        return undominated(problem, options)
 
 
 def least_cost(problem: Problem) -> int:
     """A bound on the cost of any plan, in micro-USD: the work of every phase at the lowest price of a token."""
-    found = 0
-    for number, phase in enumerate(problem.phases):
-        mine = [option for option in problem.options if option.phase == number and option.windows]
-        found += (
-            min(
-                phase.work * min(w.price for w in o.windows) * o.nodes * problem.step_s // (3600 * o.rate) for o in mine
-            )
-            if mine
-            else 0
-        )
+    c, found = columns(problem), 0
+    for p, phase in enumerate(problem.phases):
+        mine = np.flatnonzero((c.phase == p) & (c.rate > 0) & (c.last[c.row] > 0))
+        price = c.lowest[c.row[mine]] * c.nodes[mine].astype(float) / c.rate[mine]
+        cheapest = mine[price <= price.min(initial=math.inf) * (1 + 1e-9)].tolist()  # floats choose, integers say
+        costs = [
+            phase.work * int(c.lowest[c.row[at]]) * int(c.nodes[at]) * problem.step_s // (3600 * int(c.rate[at]))
+            for at in cheapest
+        ]
+        found += min(costs, default=0)
     return found
 
 
