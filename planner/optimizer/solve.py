@@ -36,6 +36,8 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
+    if problem.terms:
+        return _checked(problem, solve_with_terms(problem, _plain, time_limit_s, progress))
     fewer, index = _fewer(problem)
     search = _Search(fewer, time_limit_s, progress)
     try:
