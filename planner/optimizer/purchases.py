@@ -130,8 +130,8 @@ def held(term: Term, box: Box) -> tuple[Span, ...]:
     return tuple((start, start + longest) for start in range(box.first, box.last + 1, term.every))
 
 
-def fit(problem: Problem, box: Box, runs: Sequence[Run], late: bool = True) -> Bought | None:
-    """The cheapest purchase of a box that holds the runs, which starts as late or as early as it can; None: none does."""
+def fit(problem: Problem, box: Box, runs: Sequence[Run]) -> Bought | None:
+    """The cheapest purchase of a box that holds the runs, started as late as it can be; None: none does."""
     term, step_s = problem.terms[box.term], problem.step_s
     at = bisect_left(box.sizes, peak(problem, runs))
     if at == len(box.sizes):
@@ -141,7 +141,7 @@ def fit(problem: Problem, box: Box, runs: Sequence[Run], late: bool = True) -> B
         first = max(box.first, start_from(term, end - length))
         last = min(box.last, start_by(term, begin))
         if first <= last:
-            return Bought(box.term, box.sizes[at], last if late else first, length)
+            return Bought(box.term, box.sizes[at], last, length)
     return None
 
 
@@ -158,7 +158,7 @@ def span_of(runs: Sequence[Run], step_s: int) -> Span:
     return min(run.start_s for run in runs) // step_s, ceil_div(max(run.end_s for run in runs), step_s)
 
 
-def cover(problem: Problem, box: Box, runs: Sequence[Run], late: bool = True) -> list[tuple[Bought, list[Run]]] | None:
+def cover(problem: Problem, box: Box, runs: Sequence[Run]) -> list[tuple[Bought, list[Run]]] | None:
     """The cheapest purchases each of which holds runs that start one after the other; None when some run fits in none.
 
     The dynamic program over the runs in the order of their starts: least(j) = min over i < j of
@@ -169,7 +169,7 @@ def cover(problem: Problem, box: Box, runs: Sequence[Run], late: bool = True) ->
     for j in range(1, len(row) + 1):
         ways = []
         for i in range(j):
-            before, bought = least[i], fit(problem, box, row[i:j], late)
+            before, bought = least[i], fit(problem, box, row[i:j])
             if before is not None and bought is not None:
                 ways.append((before[0] + purchase_cost(problem, bought), [*before[1], (bought, row[i:j])]))
         least.append(min(ways, key=lambda way: way[0], default=None))

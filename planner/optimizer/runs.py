@@ -20,6 +20,14 @@ class TimeUp(Exception):
     """A search ran out of time or memory; what it knew before still holds."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A search was stopped from the keyboard; it had found these runs (none yet: empty) and this bound."""
+
+    def __init__(self, runs: tuple[Run, ...], bound: int) -> None:
+        super().__init__()
+        self.runs, self.bound = runs, bound
+
+
 def ceil_div(a: int, b: int) -> int:
     """a / b rounded up."""
     return -(-a // b)

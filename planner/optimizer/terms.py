@@ -1,11 +1,11 @@
 """Purchases used by many runs: branch and bound over what is bought, on top of the search for plans without terms.
 
-A node of the search says of some purchases that they are made, in a box of sizes, lengths and starts, and of some terms
-that nothing else is bought, or only purchases of one run each. Its plain problem (`undecided`) has every plan of the node
-at no higher cost, so its bound is one of the node; the open node with the lowest bound comes next.
+A node of the search says of some purchases that they are made, in a box of sizes, lengths and starts, and of some
+terms that nothing else is bought, or only purchases of one run each. Its plain problem (`undecided`) has every plan of
+the node at no higher cost, so its bound is one of the node; the open node with the lowest bound comes next.
 
-    plan     runs of the plain problem get the cheapest purchases that hold them (`purchases.cover`): a plan. What is paid
-             may be used more, so the problem in which exactly these purchases are made is solved as well.
+    plan     runs of the plain problem get the cheapest purchases that hold them (`purchases.cover`): a plan. What is
+             paid may be used more, so the problem in which exactly these purchases are made is solved as well.
     branch   on the term or box whose true price is furthest above what the plain problem charged:
                term    every other purchase of it holds one run | there is one more that several runs share
                term    (then) nothing else of it is bought | there is one more
@@ -21,6 +21,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -55,16 +56,14 @@ def solve_with_terms(
 ) -> Solution:
     """The best plan with purchases and a proven bound; 'infeasible' has no reasons.
 
-    `optimum` solves problems without terms. A KeyboardInterrupt, the time limit, or a true answer of `progress` ends the
-    search with the best plan so far.
+    `optimum` solves problems without terms. A KeyboardInterrupt, the time limit, or a true answer of `progress` ends
+    the search with the best plan so far.
     """
     if not problem.terms:
         return optimum(problem, time_limit_s, progress)
     search = _Search(problem, optimum, time_limit_s, progress)
-    try:
+    with suppress(KeyboardInterrupt):
         search.run()
-    except KeyboardInterrupt:
-        pass
     return search.answer()
 
 
@@ -211,8 +210,9 @@ class _Search:
                 bought = None if one is None else [(one, runs)]
             charged = 0 if number is None else self.undecided.payment(node.boxes[number])
             charged += sum(self.cost(plain.problem, here) for _, here in pairs)
-            paid = sum(purchase_cost(self.problem, one) for one, _ in bought or ())
-            found.append(_Group(number, term, runs, bought, paid + sum(self.cost(self.problem, r) for r in runs) - charged))
+            spent = sum(purchase_cost(self.problem, one) for one, _ in bought or ())
+            spent += sum(self.cost(self.problem, run) for run in runs)
+            found.append(_Group(number, term, runs, bought, spent - charged))
         return found
 
     def cost(self, problem: Problem, run: Run) -> int:
@@ -231,7 +231,7 @@ class _Search:
                 yield Bought(group.term, next((n for n in box.sizes if n >= nodes), box.sizes[-1]), start, lengths[0])
 
     def children(self, node: Node, groups: Sequence[_Group]) -> list[Node] | None:
-        """Nodes that have every plan of this one but not its plain plan; None when that plan is as good as its bound."""
+        """Nodes with every plan of this one, but not its plain plan; None when that plan costs what it says."""
         for group in groups:
             if group.bought is None:
                 return self.apart(node, group)

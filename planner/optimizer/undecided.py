@@ -157,7 +157,9 @@ class Undecided:
         shortest = duration_s(option, phase.work if phase.max_segments == 1 else 1, problem.step_s)
         return max(0, int(price) - ceil_div(3600, option.nodes * shortest))
 
-    def _inside(self, option: RunOption, spans: tuple[Span, ...], price: int, priced: bool = True) -> tuple[Window, ...]:
+    def _inside(
+        self, option: RunOption, spans: tuple[Span, ...], price: int, priced: bool = True
+    ) -> tuple[Window, ...]:
         """The option's windows in these spans with a price added to theirs, or in place of it.
 
         Options that share windows go on sharing them.
