@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from planner.optimizer.problem import Bought, Problem, Run, Term
@@ -23,13 +23,14 @@ MANY_SIZES = 4096  # sums of options beyond which every number of nodes counts a
 @dataclass(frozen=True, slots=True)
 class Box:
     """A purchase of a term with one of `sizes` nodes and one of `lengths`, both ascending, that starts from `first` to
-    `last`, both allowed starts."""
+    `last`, both allowed starts, and holds at least so many `runs`."""
 
     term: int
     sizes: tuple[int, ...]
     lengths: tuple[int, ...]
     first: int
     last: int
+    runs: int = 1
 
     @property
     def priced(self) -> bool:
@@ -199,5 +200,5 @@ def cut_in_start(term: Term, box: Box, begin: int, end: int) -> Iterator[Box]:
 
 def halves(term: Term, box: Box, middle: int) -> Iterator[Box]:
     """The box of the starts up to a step, and that of the later ones."""
-    yield Box(box.term, box.sizes, box.lengths, box.first, start_by(term, middle))
-    yield Box(box.term, box.sizes, box.lengths, start_from(term, middle + 1), box.last)
+    yield replace(box, last=start_by(term, middle))
+    yield replace(box, first=start_from(term, middle + 1))

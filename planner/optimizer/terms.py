@@ -91,19 +91,20 @@ class _Search:
         self.at_work: Key | None = (0, 0, 0)  # of the node that is being solved
         self.unsolved: list[Key] = []  # of nodes that were left as they are
         self.tried: set[tuple[Bought, ...]] = set()
-        self.solved = 0
+        self.solved = self.opened = 0
         self.stopped = False
 
     def run(self) -> None:
         """The search until it ends or is ended."""
         terms = frozenset(self.undecided.whole)
-        lone = frozenset(k for k in terms if self.undecided.runs(k) == 1)
-        if lone != terms:
+        root = self.undecided.settled(Node())
+        assert root is not None
+        if root.alone != terms:
             for node in (Node(closed=terms), Node(alone=terms)):
                 found = self.solve(node, SHARE / 2)
                 if found is not None:
                     self.learn(node, *found)
-        heapq.heappush(self.open, ((0, 0, 0), 0, Node(alone=lone)))
+        heapq.heappush(self.open, ((0, 0, 0), 0, root))
         self.at_work = None
         ties_until: float | None = None
         while self.open and not self.stopped and self.left_s() > 0:
@@ -142,8 +143,9 @@ class _Search:
         children = self.children(node, groups) if solution.runs else None
         if children is None:
             self.unsolved.append(key)
-        for child in children or ():
-            heapq.heappush(self.open, (key, -self.solved, child))
+        for child in filter(None, map(self.undecided.settled, children or ())):
+            self.opened += 1
+            heapq.heappush(self.open, (key, -self.opened, child))  # of equals the youngest, which is nearest to a plan
 
     def solve(self, node: Node, share: float) -> tuple[Plain, Solution] | None:
         """The plain problem of a node and its solution; None when there is no plan, or none as good as the best."""
@@ -256,7 +258,8 @@ class _Search:
                 replace(node, boxes=(*node.boxes, box)),
             ]
         first = max([box.first, *(made.first for made in node.boxes if made.term == k)])  # purchases in their order
-        return [replace(node, alone=node.alone | {k}), replace(node, boxes=(*node.boxes, replace(box, first=first)))]
+        shared = replace(box, first=first, runs=2)
+        return [replace(node, alone=node.alone | {k}), replace(node, boxes=(*node.boxes, shared))]
 
     def parts(self, box: Box, group: _Group) -> Iterator[Box]:
         """A box in two, so that the group's runs are charged more in either or do not fit."""

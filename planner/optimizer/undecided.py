@@ -59,15 +59,24 @@ class Undecided:
         allowed = usable(problem)
         self.plain = [i for i in allowed if problem.options[i].term is None]
         self.of_term = {k: [i for i in allowed if problem.options[i].term == k] for k in range(len(problem.terms))}
+        phases = {k: {problem.options[i].phase for i in mine} for k, mine in self.of_term.items()}
+        self.runs = {k: sum(problem.phases[p].max_segments for p in mine) for k, mine in phases.items()}
         self.dates = {k: use_of(problem, k) for k in self.of_term}
         self.whole = {k: box for k in self.of_term if (box := whole(problem, k)) is not None}
         self._known: dict[tuple[Box, bool, bool], list[tuple[int, int, RunOption]]] = {}
         self._windows: dict[tuple[int, tuple[Span, ...], int, bool], tuple[Window, ...]] = {}
 
-    def runs(self, k: int) -> int:
-        """The most runs there can be on a term."""
-        phases = {self.problem.options[i].phase for i in self.of_term[k]}
-        return sum(self.problem.phases[p].max_segments for p in phases)
+    def settled(self, node: Node) -> Node | None:
+        """The node with what follows from how many runs there can be: a purchase without runs, or one that several
+        runs share but has only one, is in no plan worth having. None when its purchases need more runs than that.
+        """
+        used = {k: sum(box.runs for box in node.boxes if box.term == k) for k in self.whole}
+        left = sum(phase.max_segments for phase in self.problem.phases) - sum(used.values())
+        room = {k: min(left, self.runs[k] - used[k]) for k in self.whole}
+        if min(room.values(), default=0) < 0:
+            return None
+        closed = node.closed | {k for k in room if room[k] == 0}
+        return replace(node, closed=closed, alone=node.alone | {k for k in room if room[k] == 1})
 
     def plain_problem(self, node: Node, most: int | None, kept: frozenset[int] | None = None) -> Plain | None:
         """The plain problem of a node without purchases that bring the cost above `most`, None when there is none left.
@@ -83,7 +92,9 @@ class Undecided:
         for number, box in enumerate(node.boxes):
             left = None if most is None else most - paid + self.payment(box)
             own = self.options(box, certain=True, alone=False)
-            mine = [(i, number, o) for low, i, o in own if left is None or low <= left]
+            mine: list[Row] = [(i, number, o) for low, i, o in own if left is None or low <= left]
+            if not mine:
+                return None
             rows += self._claiming(caps, box, box.sizes[-1], mine)
         for k, box in self.whole.items():
             if k not in node.closed:
