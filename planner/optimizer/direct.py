@@ -13,7 +13,7 @@ from planner.optimizer.check import evaluate
 from planner.optimizer.formulation import build
 from planner.optimizer.problem import Problem, Run, Status
 from planner.optimizer.prune import undominated
-from planner.optimizer.runs import Interrupted, TimeUp, ceil_div, usable
+from planner.optimizer.runs import Interrupted, TimeUp, ceil_div, clipped, usable
 from planner.optimizer.variables import Model
 
 Progress = Callable[[int | None, int, float], object]  # best value or None, bound, seconds since the start
@@ -35,6 +35,7 @@ def solve_direct(
     Raises Interrupted, with what was found, on a KeyboardInterrupt.
     """
     started = time.monotonic()
+    problem = clipped(problem)
     unproven: Status = "unknown" if known is None else "feasible"
     value_of = {"cost": 0, "finish": 1, "carbon": 2}[problem.aim]
     best = known or ()
