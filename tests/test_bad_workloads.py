@@ -61,7 +61,8 @@ MISTAKES = [
     (
         "minimise: cost",
         "xyzzy: 1",
-        "5: xyzzy: unknown key; expected one of workload, start, horizon_days, budget_usd, minimise, policy, jobs",
+        "5: xyzzy: unknown key; expected one of workload, start, horizon_days, budget_usd, minimise, policy, owned, "
+        "jobs",
     ),
     # Shapes
     ("jobs:\n", "jobs: 5\nx:\n", "13: jobs: expected a list such as [a, b], got 5"),
