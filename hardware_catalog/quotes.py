@@ -1,6 +1,7 @@
 """A user's quotes: offers in a CSV or XLSX file, one row for each availability window.
 
-The columns are `COLUMNS` and, for nodes bought for a time, any of `TERM_RULES` and `START_RULES`. `per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
+The columns are `COLUMNS` and, for nodes bought for a time, any of `TERM_RULES` and `START_RULES`.
+`per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
 an empty `maximum_nodes` the default of availability.csv, an empty time is open. `region` may leave out the provider.
 Quotes are billed by use, by the second, unless a row has a minimum, billing steps or blocks.
 """
