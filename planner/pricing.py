@@ -6,7 +6,7 @@ Prices become integers here (micro-USD per node-hour) and instants become steps;
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -94,7 +94,7 @@ def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[
         if start < end and maximum > 0:
             price = micro_usd(window.price_usd_node_hour)
             windows.append(PricedWindow(start, end, price, window.minimum_nodes, maximum))
-    return tuple(_joined(sorted(windows, key=lambda window: window.start)))
+    return _joined(sorted(windows, key=lambda window: window.start))
 
 
 def windows_for(windows: Iterable[PricedWindow], nodes: int) -> tuple[PricedWindow, ...]:
@@ -121,22 +121,15 @@ def pieces(offer: Offer, windows: tuple[PricedWindow, ...]) -> list[tuple[Priced
     return [(window,) for window in windows] if is_term(offer) else [windows]
 
 
-def _joined(windows: Iterable[PricedWindow]) -> Iterator[PricedWindow]:
+def _joined(windows: Iterable[PricedWindow]) -> tuple[PricedWindow, ...]:
     """Windows in their order, equal neighbours made one."""
-    last: PricedWindow | None = None
+    found: list[PricedWindow] = []
     for window in windows:
-        if (
-            last is not None
-            and replace(last, start=window.start, end=window.end) == window
-            and last.end == window.start
-        ):
-            last = replace(last, end=window.end)
-            continue
-        if last is not None:
-            yield last
-        last = window
-    if last is not None:
-        yield last
+        if found and found[-1].end == window.start and replace(found[-1], start=window.start, end=window.end) == window:
+            found[-1] = replace(found[-1], end=window.end)
+        else:
+            found.append(window)
+    return tuple(found)
 
 
 def age_days(price_date: str, today: datetime) -> int | None:

@@ -1,7 +1,7 @@
 """What a solution pays for, and which part of it every run bears.
 
-A run that buys for itself bears all of its purchase. Runs that share a purchase each bear its price for the node-seconds
-they use, and what their use costs on top; what nobody uses is a part of its own. Moves and lateness are no run's.
+A run that buys for itself bears all of its purchase. Runs that share one each bear its price for the node-seconds they
+use, and what their use costs on top; what nobody uses is a part of its own. Moves and lateness are no run's.
 Micro-USD throughout.
 """
 
@@ -139,12 +139,9 @@ class Account:
         for at in sorted(range(len(self.solution.runs)), key=lambda at: self.solution.runs[at].start_s):
             ordered[self._option(self.solution.runs[at]).phase].append(at)
         place = {at: self._option(run).place for at, run in enumerate(self.solution.runs)}
-        nexts = {
-            phase: [ordered[later][0] for later, task in enumerate(self.problem.phases) if phase in task.after]
-            for phase in ordered
-        }
-        for phase, runs in ordered.items():
+        for phase, runs in list(ordered.items()):
+            later = [ordered[number][0] for number, task in enumerate(self.problem.phases) if phase in task.after]
             for number, at in enumerate(runs):
-                following = runs[number + 1 : number + 2] or nexts[phase]
+                following = runs[number + 1 : number + 2] or later
                 times = sum(place[other] != place[at] for other in following)
                 yield Move(at, times, times * self._option(self.solution.runs[at]).leave)

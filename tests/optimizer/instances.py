@@ -236,9 +236,7 @@ class Market:
         deadline = rng.randint(2 if late_cost else self.horizon * 2 // 3, self.horizon)
         segments = {1: [1, 2, 3, 3], 2: [1, 2, 2]}.get(phases, [1, 1, 2])
         work = max(1, math.floor(some.rate * steps) - some.loss)
-        return PhaseTask(
-            f"p{p}", work, rng.choice([0, 0, 0, 1, 2]), deadline, rng.choice(segments), after, late_cost
-        )
+        return PhaseTask(f"p{p}", work, rng.choice([0, 0, 0, 1, 2]), deadline, rng.choice(segments), after, late_cost)
 
 
 def features_of(problem: Problem) -> set[str]:
@@ -292,7 +290,8 @@ def used_by(problem: Problem, best: Solution) -> set[str]:
         "plan: several runs": any(len(row) > 1 for row in rows),
         "plan: pause": any(two.start_s > one.end_s for row in rows for one, two in pairwise(row)),
         "plan: another option": any(one.option != two.option for row in rows for one, two in pairwise(row)),
-        "plan: starts late": min(run.start_s for run in best.runs) > min(phase.earliest for phase in problem.phases) * h,
+        "plan: starts late": min(run.start_s for run in best.runs)
+        > min(phase.earliest for phase in problem.phases) * h,
         "plan: late": any(row[-1].end_s > q.deadline * h for row, q in zip(rows, problem.phases, strict=True)),
         "plan: runs at the same time": any(overlap(one, two) for one, two in pairwise(best.runs)),
         "plan: paid move": any(one.place != two.place and one.leave for one, two in moves),
@@ -301,7 +300,8 @@ def used_by(problem: Problem, best: Solution) -> set[str]:
             sum(run.bought == at for run in best.runs) > 1 for at in range(len(best.bought))
         ),
         "plan: purchase at the same time": any(
-            one.bought is not None and one.bought == two.bought and overlap(one, two) for one, two in pairwise(best.runs)
+            one.bought is not None and one.bought == two.bought and overlap(one, two)
+            for one, two in pairwise(best.runs)
         ),
         "plan: several purchases": len(best.bought) > 1,
     }
