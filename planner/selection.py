@@ -1,8 +1,9 @@
 """What a workload's names select in a catalog, and the check that they select something.
 
-A region is selected by its id (`aws/us-east-1`), its name (`us-east-1`), its country (`DE`, capitals) or a group
-(`eu`, `europe`, small letters). An accelerator is selected by its id, by the beginning of its id up to a hyphen (`h100`
-selects `h100-sxm5-80` and `h100-pcie-80`, not `h1000-x`) or by its family (`nvidia-hopper`). None selects everything.
+A region is selected by its id (`aws/us-east-1`), the id without the provider, its name (`N. Virginia`), its country
+(`DE`, capitals) or a group (`eu`, `europe`, small letters). An accelerator is selected by its id, by the beginning of
+its id up to a hyphen (`h100` selects `h100-sxm5-80` and `h100-pcie-80`, not `h1000-x`) or by its family
+(`nvidia-hopper`). None selects everything.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ def _unknown(
 
 def region_names(region: RegionRecord) -> set[str]:
     """Every name that selects a region."""
-    return {region.id, region.name, region.country, *region.groups} - {""}  # a source may not name the country
+    short = region.id.rpartition("/")[2]
+    return {region.id, short, region.name, region.country, *region.groups} - {""}  # a source may not name the country
 
 
 def accelerator_names(accelerator: AcceleratorRecord) -> set[str]:
