@@ -123,7 +123,7 @@ def _unknown_in_limit(workload: Workload, path: str, limit: SharedLimit, catalog
     if limit.provider in catalog.providers and limit.region in regions:
         own = [region for region in catalog.regions.values() if region.provider == limit.provider]
         if not any(region_matches(region, [limit.region]) for region in own):
-            near = nearest(limit.region, set[str]().union(*map(region_names, own)))
+            near = nearest(limit.region, sorted(set[str]().union(*map(region_names, own))))
             yield workload.problem(f"{path}.region", f"'{limit.region}' is not a place of {limit.provider}", near)
 
 
@@ -135,7 +135,9 @@ def _unknown_owned(workload: Workload, path: str, nodes: OwnedNodes, catalog: Ca
     kind = catalog.instance_types.get(nodes.instance_type)
     if kind is not None and owned_region(nodes, catalog) is None:
         own = [region for region in catalog.regions.values() if region.provider == kind.provider]
-        near = nearest(nodes.region, [*(region.id for region in own), *(region.name for region in own)])
+        near = nearest(
+            nodes.region, sorted(part for region in own for part in (region.id, region.id.rpartition("/")[2]))
+        )
         place = f"'{nodes.region}' is not a region of {kind.provider} or {ANYWHERE}"
         yield workload.problem(f"{path}.region", place, near)
     if any(offer.id == nodes.offer for offer in catalog.offers):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hardware_catalog.catalog import Catalog, load, with_offers
+from hardware_catalog.errors import InputError
 from hardware_catalog.quotes import read_quotes
 from planner.assembly import Assembly
 from planner.moves import checkpoint_gb
@@ -449,3 +450,60 @@ def test_a_quota_of_a_provider_does_not_count_own_nodes(document: Callable[..., 
     made = document(DEMAND, [("lab", 0, 0, None), ("lab", 1, 12, None)], policy=limit, owned=TestOwnNodes.HERE)
     assert verify(made) == []
     assert verify(changed(made, "limits.0.purchase_option", "owned"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "owned", "said"),
+    [
+        (
+            "  quotas: [{provider: awss, max_nodes: 8}]",
+            "",
+            "w.yaml:8: policy.quotas.0.provider: 'awss' is not a provider of the catalog; did you mean 'aws'?",
+        ),
+        (
+            "  quotas: [{region: us-east-11, max_nodes: 8}]",
+            "",
+            "w.yaml:8: policy.quotas.0.region: 'us-east-11' is not a region, country or group of the catalog; did you "
+            "mean 'us-east-1'?",
+        ),
+        (
+            "  quotas: [{accelerator: h1000, max_nodes: 8}]",
+            "",
+            "w.yaml:8: policy.quotas.0.accelerator: 'h1000' is not an accelerator or family of the catalog; did you "
+            "mean 'h100'?",
+        ),
+        (
+            "  power_limits: [{provider: aws, region: us-central1, max_mw: 8}]",
+            "",
+            "w.yaml:8: policy.power_limits.0.region: 'us-central1' is not a place of aws; did you mean 'eu-central-1'?",
+        ),
+        (
+            "",
+            "owned: [{instance_type: aws/p5.48xlrge, region: us-east-1, nodes: 8}]",
+            "w.yaml:9: owned.0.instance_type: 'aws/p5.48xlrge' is not an instance type of the catalog; did you mean "
+            "'aws/p5.48xlarge'?",
+        ),
+        (
+            "",
+            "owned: [{instance_type: aws/p5.48xlarge, region: us-east-9, nodes: 8}]",
+            "w.yaml:9: owned.0.region: 'us-east-9' is not a region of aws or on-premises; did you mean 'us-east-2'?",
+        ),
+        (
+            "",
+            "owned: [{instance_type: aws/p5.48xlarge, region: gcp/us-central1, nodes: 8}]",
+            "w.yaml:9: owned.0.region: 'gcp/us-central1' is not a region of aws or on-premises; did you mean "
+            "'eu-central-1'?",
+        ),
+        (
+            "",
+            "owned: [{name: demand, instance_type: aws/p5.48xlarge, region: us-east-1, nodes: 8}]",
+            "w.yaml:9: owned.0.name: 'demand' is the name of an offer: choose another",
+        ),
+    ],
+)
+def test_a_name_the_catalog_does_not_know_is_told_with_its_line(
+    given: Read, policy: str, owned: str, said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        given(policy=policy, owned=owned)
+    assert str(caught.value).rpartition("/w.yaml")[1:] == ("/w.yaml", said.removeprefix("w.yaml"))
