@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import FLAGS
 from planner import __version__
+from planner.account import Account
 from planner.energy import is_guessed
 from planner.moves import egress_price
 from planner.optimizer.problem import Problem, Run, RunOption, Solution
@@ -18,7 +19,6 @@ from planner.placements import batch_sequences
 from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, Purchase, Warning_
 from planner.plan_facts import availability_basis, limit_fact, offer_fact, phase_fact
 from planner.pricing import STEP_S, age_days, instant, usd
-from planner.purchases import Account
 from planner.run_options import GRAMS_PER_TONNE, phase_keys
 from planner.shared_limits import shared_limits
 from planner.workload import Workload

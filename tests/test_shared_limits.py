@@ -45,7 +45,7 @@ policy:
 jobs:
   - name: one
     model: llama-2-7b
-    measured: &rates
+    measured:
       - {{instance_type: aws/p5.48xlarge, nodes: 4, tokens_per_second: 1_000_000, effective: true}}
       - {{instance_type: aws/p5.48xlarge, nodes: 8, tokens_per_second: 2_000_000, effective: true}}
     phases:
@@ -69,7 +69,7 @@ def given(tmp_path: Path) -> Read:
 
     def read(quotes: str = DEMAND, policy: str = "", owned: str = "", jobs: str = WORKLOAD) -> tuple[Workload, Catalog]:
         (tmp_path / "quotes.csv").write_text(HEADER + quotes)
-        (tmp_path / "w.yaml").write_text(jobs.format(policy=policy, owned=owned).replace("&rates", ""))
+        (tmp_path / "w.yaml").write_text(jobs.format(policy=policy, owned=owned))
         catalog = load()
         catalog = with_offers(catalog, read_quotes(tmp_path / "quotes.csv", catalog), only=True)
         workload = read_workload(tmp_path / "w.yaml")
