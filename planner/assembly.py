@@ -14,7 +14,7 @@ from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
 from planner.options import Option, OptionsTable
 from planner.performance.efficiency import Overlay
 from planner.placements import batch_sequences
-from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
+from planner.plan import Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
 from planner.pricing import STEP_S, age_days, availability_limit, instant, priced_windows, usd
 from planner.run_options import GRAMS_PER_TONNE, phase_keys
 from planner.workload import Workload
@@ -38,7 +38,7 @@ class Assembly:
         self.problem, self.solution, self.overlay = problem, solution, overlay
         self.used = [(run, table.options[run.option], problem.options[run.option]) for run in solution.runs]
 
-    def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
+    def plan(self, seconds: float) -> Plan:
         """The plan document."""
         workload, solution, policy = self.workload, self.solution, self.workload.policy
         assignments = self._assignments()
@@ -65,7 +65,6 @@ class Assembly:
             assignments=assignments,
             purchases=self._purchases(),
             costs=self._costs(),
-            alternatives=self._alternatives(others),
             reasons=tuple(self._reasons()),
             warnings=tuple(self._warnings()),
             options_considered=len(self.table.options),
@@ -170,30 +169,6 @@ class Assembly:
         if late:
             parts["late"] = late
         return {part: usd(cost) for part, cost in parts.items()}
-
-    def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
-        """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
-        chosen = {option.instance_type.accelerator for _, option, _ in self.used}
-        found = []
-        for family, solution in others:
-            if chosen == {family}:
-                continue
-            if not solution.runs:
-                reason = solution.reasons[0] if solution.reasons else "no plan found"
-                found.append(Alternative(accelerator=family, reason=reason))
-                continue
-            option = self.table.options[max(solution.runs, key=lambda run: run.end_s - run.start_s).option]
-            found.append(
-                Alternative(
-                    accelerator=family,
-                    cost_usd=usd(solution.cost),
-                    finish=instant(self.workload, solution.finish_s),
-                    offer=option.offer.id,
-                    nodes=option.nodes,
-                    accelerators=option.accelerators,
-                )
-            )
-        return tuple(sorted(found, key=lambda a: (a.cost_usd is None, a.cost_usd or 0.0, a.accelerator)))
 
     def _reasons(self) -> Iterator[str]:
         """Why there is no plan: the optimizer's reasons, then what was refused when a phase has no option."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hardware_catalog.catalog import Catalog
 from planner.explanation import ChangedLimit, ChangeFact, Explanation, LawFact, LimitFact, listed
 from planner.limit_words import KEYS, changed, in_file, room, stands
 from planner.optimizer.conflicts import Conflict, conflicts_of
-from planner.optimizer.explain import by_cost, whatever_the_limits
+from planner.optimizer.explain import by_cost, missing, whatever_the_limits
 from planner.optimizer.feasibility import Feasibility
 from planner.optimizer.limits import Limit, furthest, lifted, limits_of, needed, value_of
 from planner.optimizer.problem import Problem, Run, Solution
-from planner.optimizer.relaxations import Change, joint_changes, single_changes, slack
+from planner.optimizer.relaxations import Change, Tightest, joint_changes, single_changes, slack
+from planner.optimizer.solve import optimum
 from planner.options import OptionsTable, options
 from planner.performance.efficiency import Efficiency
 from planner.policy_filters import EXPECTED, LISTS, Filter, allowing, filters_of, refused_values, without
@@ -28,6 +29,9 @@ from planner.run_options import to_problem
 from planner.workload import LONGEST_HORIZON_DAYS, Workload, check_against
 
 SHORTEST_MORE_DAYS = 60  # by which a horizon is made longer, or twice as long
+SHORTEST_S = 1.0  # in which no explanation of a plan's absence is begun
+QUESTION_S = 0.05  # that each question of a short answer may take when the time is up
+SHORT_OF_TIME = "There was no time to look at every change: `planner explain` does (--time-limit)."
 LIMITS_SHARE, POLICY_SHARE = 0.5, 0.85  # of the time, for single limits; and by when filters are done with
 CHOICES = 3  # changes of one filter
 MOST_RULES = 3
@@ -48,6 +52,29 @@ def explain(
     return answer.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
 
+def reasons(
+    workload: Workload,
+    catalog: Catalog,
+    problem: Problem,
+    time_limit_s: float,
+    constants: Efficiency | None = None,
+) -> tuple[str, ...]:
+    """Why a workload has no plan and what would give it one, in sentences, after the time there is.
+
+    `problem` is the workload's, proven to have no plan. Without time for an explanation they say what one limit after
+    the other lacks.
+    """
+    stop_at = time.monotonic() + time_limit_s
+
+    def relaxed(other: Problem) -> Solution:
+        return optimum(other, max(QUESTION_S, (stop_at - time.monotonic()) / 3))
+
+    found = explain(workload, catalog, time_limit_s, constants) if time_limit_s > SHORTEST_S else None
+    if found is None or found.feasible is not False or not found.sentences():
+        return (*missing(problem, relaxed), SHORT_OF_TIME)
+    return (*found.sentences(), *(() if found.complete else (SHORT_OF_TIME,)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Ground:
     """A workload with the options there are when its limits are lifted, and its problem on them, limits in force."""
@@ -55,6 +82,21 @@ class _Ground:
     workload: Workload
     table: OptionsTable
     problem: Problem
+
+
+@dataclass(slots=True)
+class _Known:
+    """What has been found so far of an answer."""
+
+    feasible: bool | None = None
+    best: Solution | None = None  # the cheapest plan, where there is one
+    room: list[tuple[Limit, Tightest]] = field(default_factory=list)
+    sought: bool = False  # conflicts have been sought
+    conflicts: list[Conflict] = field(default_factory=list)
+    singles: list[Change] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    policy: list[ChangeFact] = field(default_factory=list)
+    joint: list[Change] = field(default_factory=list)
 
 
 class _Asked:
@@ -82,22 +124,47 @@ class _Asked:
         return enough
 
     def answer(self, stop_at: float) -> Explanation:
-        """The whole explanation."""
-        problem, name = self.here.problem, self.workload.name
+        """The whole explanation, or what is known of it when the time is up or an interrupt ends it."""
         now = time.monotonic()
-        search, limits = Feasibility(now + LIMITS_SHARE * (stop_at - now)), limits_of(problem)
+        search = Feasibility(now + LIMITS_SHARE * (stop_at - now))
+        known = _Known()
+        try:
+            self._find(known, search, stop_at)
+        except KeyboardInterrupt:
+            self.complete, self.undecided = False, True
+        return self._said(known, self.complete and search.left_s() > 0)
+
+    def _find(self, known: _Known, search: Feasibility, stop_at: float) -> None:
+        """Fill in what is known, the telling first."""
+        problem = self.here.problem
+        limits = limits_of(problem)
         runs = search.plan(problem)
         if runs is None:
-            return Explanation(workload=name, feasible=None, complete=False)
+            self.complete = False
+            return
+        known.feasible = bool(runs)
         if runs:
-            return self._room(search, limits)
-        conflicts = conflicts_of(search, problem, limits)
-        singles = single_changes(search, problem, conflicts) if conflicts else []
-        filters = self._filters_in_conflict(conflicts)
-        policy = self._policy_changes(filters)
+            known.best = search.least(problem)
+            known.room += slack(search, problem, limits)
+            return
+        known.conflicts += conflicts_of(search, problem, limits)
+        known.sought = True
+        known.singles += single_changes(search, problem, known.conflicts)
+        known.filters += self._filters_in_conflict(known.conflicts)
+        known.policy += self._policy_changes(known.filters)
         search.stop_at = stop_at
-        joint = joint_changes(search, problem, limits, conflicts, singles) if conflicts else []
+        known.joint += joint_changes(search, problem, limits, known.conflicts, known.singles)
+
+    def _said(self, known: _Known, complete: bool) -> Explanation:
+        """What is known in the words of the workload."""
+        name, problem = self.workload.name, self.here.problem
+        if known.feasible is None:
+            return Explanation(workload=name, feasible=None, complete=False)
+        if known.feasible:
+            return self._room(known, complete)
+        conflicts, filters = known.conflicts, known.filters
         first = [*self._stands(conflicts[0].limits if conflicts else ()), *map(self._filter, filters)]
+        nothing_helps = known.sought and not conflicts and not filters
         return Explanation(
             workload=name,
             feasible=False,
@@ -105,28 +172,28 @@ class _Asked:
             policy_examined=not self.undecided,
             conflict=tuple(first),
             further_conflicts=tuple(tuple(self._stands(conflict.limits)) for conflict in conflicts[1:]),
-            changes=tuple(self._change(change) for change in by_cost([*singles, *joint])),
-            policy_changes=tuple(policy),
+            changes=tuple(self._change(change) for change in by_cost([*known.singles, *known.joint])),
+            policy_changes=tuple(known.policy),
             law=self._law(filters),
-            hard=() if conflicts or filters else whatever_the_limits(lifted(problem, limits)),
-            complete=self.complete and search.left_s() > 0,
+            hard=whatever_the_limits(lifted(problem, limits_of(problem))) if nothing_helps else (),
+            complete=complete,
         )
 
-    def _room(self, search: Feasibility, limits: Sequence[Limit]) -> Explanation:
-        problem = self.here.problem
-        plan = search.least(problem)
+    def _room(self, known: _Known, complete: bool) -> Explanation:
+        problem, plan = self.here.problem, known.best
         facts = [
             room(self.workload, limit, value_of(problem, limit), one)
-            for limit, one in slack(search, problem, limits)
+            for limit, one in known.room
             if (limit.kind, value_of(problem, limit)) != ("segments", 1)
         ]
+        found = plan is not None and bool(plan.runs)
         return Explanation(
             workload=self.workload.name,
             feasible=True,
             slack=tuple(facts[::-1]),
-            cost_usd=usd(plan.cost),
-            finish=instant(self.workload, plan.finish_s),
-            complete=search.left_s() > 0,
+            cost_usd=usd(plan.cost) if plan is not None and found else None,
+            finish=instant(self.workload, plan.finish_s) if plan is not None and found else None,
+            complete=complete,
         )
 
     def _filters_in_conflict(self, conflicts: Sequence[Conflict]) -> list[Filter]:

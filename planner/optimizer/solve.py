@@ -30,8 +30,8 @@ NEVER = 1 << 62
 TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 
 
-def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
-    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none.
+def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None, why: bool = True) -> Solution:
+    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none (if `why`).
 
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
@@ -41,10 +41,10 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     try:
         solution = search.optimum()
     except KeyboardInterrupt:
-        solution = search.so_far()
+        solution = replace(search.so_far(), stopped=True)
     if solution.status == "infeasible":
         search.problem = problem
-        return replace(solution, reasons=search.why())
+        return replace(solution, reasons=search.why()) if why else solution
     solution = replace(solution, runs=renamed(solution.runs, index))
     wrong = check(problem, solution)
     if wrong:
@@ -68,25 +68,6 @@ def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
         return problem, range(len(problem.options))
     kept = undominated(problem, usable(problem))
     return replace(problem, options=tuple(problem.options[at] for at in kept)), kept
-
-
-def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str, Solution]]:
-    """The best plan on each accelerator family alone (all phases on it), by family; infeasible ones with the reason.
-
-    The families share the time: each gets an equal part of what is left, and the last none when it is up.
-    """
-    stop_at = time.monotonic() + time_limit_s
-    families = sorted({option.family for option in problem.options})
-    found = []
-    for number, family in enumerate(families):
-        mine = replace(problem, options=tuple(option for option in problem.options if option.family == family))
-        part = (stop_at - time.monotonic()) / (len(families) - number)
-        if part <= 0:
-            break
-        solution = solve(mine, part)
-        index = [at for at, option in enumerate(problem.options) if option.family == family]
-        found.append((family, replace(solution, runs=renamed(solution.runs, index))))
-    return found
 
 
 class _Search:
