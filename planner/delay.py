@@ -11,6 +11,7 @@ from planner.optimizer.alternatives import cheapest_by
 from planner.optimizer.problem import Problem, Solution
 from planner.options import options
 from planner.performance.efficiency import Efficiency
+from planner.placements import Placed
 from planner.run_options import to_problem
 from planner.workload import LONGEST_HORIZON_DAYS, Workload
 
@@ -35,7 +36,12 @@ def earlier(problem: Problem, best: Solution, stop_at: float) -> Iterator[tuple[
 
 
 def later(
-    workload: Workload, catalog: Catalog, constants: Efficiency | None, best: Solution, stop_at: float
+    workload: Workload,
+    catalog: Catalog,
+    constants: Efficiency | None,
+    placed: dict[str, Placed],
+    best: Solution,
+    stop_at: float,
 ) -> Iterator[tuple[int, Solution]]:
     """Days and the cheapest plan that ends at most so many days after, deadlines and horizon so much later too.
 
@@ -43,7 +49,7 @@ def later(
     """
     if stop_at - time.monotonic() <= SHORTEST_S:
         return
-    table = options(_postponed(workload, LATER[-1]), catalog, constants)
+    table = options(_postponed(workload, LATER[-1]), catalog, constants, placed)
     for number, days in enumerate(LATER):
         part = (stop_at - time.monotonic()) / (len(LATER) - number)
         if part <= SHORTEST_S:

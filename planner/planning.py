@@ -16,6 +16,7 @@ from planner.optimizer.solve import Progress, solve
 from planner.options import OptionsTable, options
 from planner.other_plans import OtherPlans, kinds_of
 from planner.performance.efficiency import Efficiency
+from planner.placements import Placed
 from planner.plan import Plan
 from planner.run_options import to_problem
 from planner.workload import Workload, check_against
@@ -47,11 +48,12 @@ def plan(
     started = time.monotonic()
     stop_at = started + time_limit_s
     check_against(workload, catalog)
-    table = options(workload, catalog, constants)
+    placed: dict[str, Placed] = {}
+    table = options(workload, catalog, constants, placed)
     problem = to_problem(workload, table)
     solving = time.monotonic()
     solution = solve(problem, max(stop_at - solving, LEAST_SHARE * time_limit_s), progress, why=False)
-    extras = _Extras(workload, catalog, constants, table, problem, solution)
+    extras = _Extras(workload, catalog, constants, placed, table, problem, solution)
     if not solution.stopped:
         extras.find(stop_at, time.monotonic() - solving, within, delay)
     if solution.status == "infeasible":
@@ -69,12 +71,13 @@ class _Extras:
         workload: Workload,
         catalog: Catalog,
         constants: Efficiency | None,
+        placed: dict[str, Placed],
         table: OptionsTable,
         problem: Problem,
         solution: Solution,
     ) -> None:
         self.workload, self.catalog, self.constants = workload, catalog, constants
-        self.table, self.problem, self.solution = table, problem, solution
+        self.placed, self.table, self.problem, self.solution = placed, table, problem, solution
         self.reasons: tuple[str, ...] = ()
         self.families: list[tuple[str, Solution]] = []
         self.delays: list[tuple[int, Solution]] = []
@@ -86,7 +89,7 @@ class _Extras:
         with suppress(KeyboardInterrupt):
             if self.solution.status == "infeasible":
                 left = _until(stop_at) - time.monotonic()
-                self.reasons = reasons(self.workload, self.catalog, self.problem, left, self.constants)
+                self.reasons = reasons(self.workload, self.catalog, self.problem, left, self.constants, self.placed)
             if self.solution.runs:
                 self._alternatives(_until(stop_at), usual_s, within)
                 if delay:
@@ -103,7 +106,7 @@ class _Extras:
     def _delays(self, until: float) -> None:
         for one in earlier(self.problem, self.solution, _between(until, EARLIER_SHARE)):
             self.delays.append(one)
-        for one in later(self.workload, self.catalog, self.constants, self.solution, until):
+        for one in later(self.workload, self.catalog, self.constants, self.placed, self.solution, until):
             self.delays.append(one)
 
     def facts(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Is there a plan under these limits? Asked many times of one problem: what is known or cheap to know answers first.
 
-Plans found for one set of limits are tried on the next. Every token costs at least what it costs on the cheapest option
-in its cheapest hour, which proves many budgets and caps too small. A plan of one run per phase is one of several, too.
+Plans found for one set of limits are tried on the next. What any plan costs at least (`least`) proves many budgets and
+caps too small. A plan of one run per phase is one of several, too.
 Phases in a row are decided by `reach` as far as money and carbon do not matter; then the cheapest and the greenest plan
 decide, stopped as soon as they are on one side of the budget or the cap.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from planner.optimizer.check import check, evaluate
+from planner.optimizer.least import least_carbon, least_cost
 from planner.optimizer.limits import furthest
 from planner.optimizer.problem import Aim, Problem, Run, Solution
 from planner.optimizer.prune import undominated
@@ -171,28 +171,11 @@ def _several_runs(problem: Problem) -> bool:
 
 
 def _affordable(problem: Problem) -> bool:
-    """Whether budget and carbon cap hold the work of all phases at the lowest cost and carbon of a token there is.
-
-    A run of d seconds costs at least n c d / 3600 at its lowest price c, emits g d / step_s and trains at most
-    r d / step_s tokens.
-    """
-    usable_options = usable(problem)
-    cost = carbon = Fraction(0)
-    for p, phase in enumerate(problem.phases):
-        last = limit_s(phase, problem) // problem.step_s + 1
-        tokens = [
-            (option, [w.price for w in option.windows if w.start < last and w.end > phase.earliest])
-            for option in (problem.options[index] for index in usable_options)
-            if option.phase == p
-        ]
-        prices = [Fraction(o.nodes * min(prices) * problem.step_s, 3600 * o.rate) for o, prices in tokens if prices]
-        grams = [Fraction(o.carbon_g_step, o.rate) for o, prices in tokens if prices]
-        if not prices:
-            return False
-        cost, carbon = cost + phase.work * min(prices), carbon + phase.work * min(grams)
-    return (problem.budget is None or cost <= problem.budget) and (
-        problem.carbon_cap is None or carbon <= problem.carbon_cap
-    )
+    """Whether the least that any plan costs and emits is within the budget and the carbon cap."""
+    cost = least_cost(problem)
+    if cost is None or (problem.budget is not None and cost > problem.budget):
+        return False
+    return problem.carbon_cap is None or (least_carbon(problem) or 0) <= problem.carbon_cap
 
 
 def _keeps(problem: Problem, runs: tuple[Run, ...]) -> bool:

@@ -19,6 +19,7 @@ from planner.optimizer.check import check, evaluate
 from planner.optimizer.coarse import by_day
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
+from planner.optimizer.least import least_cost
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
@@ -144,7 +145,7 @@ class _Search:
         if soonest is None:
             return Solution("infeasible")
         self.learn(soonest)
-        self.bound = least_cost(problem) if problem.aim == "cost" else 0
+        self.bound = (least_cost(problem) or 0) if problem.aim == "cost" else 0
         self.learn_by_day()
         runs, bound = self.relaxed(soonest)
         self.bound = max(self.bound, bound)
@@ -317,21 +318,6 @@ class _Search:
         except TimeUp:
             pass
         return options
-
-
-def least_cost(problem: Problem) -> int:
-    """A bound on the cost of any plan, in micro-USD: the work of every phase at the lowest price of a token."""
-    found = 0
-    for number, phase in enumerate(problem.phases):
-        mine = [option for option in problem.options if option.phase == number and option.windows]
-        found += (
-            min(
-                phase.work * min(w.price for w in o.windows) * o.nodes * problem.step_s // (3600 * o.rate) for o in mine
-            )
-            if mine
-            else 0
-        )
-    return found
 
 
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:
