@@ -16,7 +16,7 @@ from planner.optimizer.runs import work_done
 from planner.options import Option, OptionsTable
 from planner.performance.efficiency import Overlay
 from planner.placements import batch_sequences
-from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, Purchase, Warning_
+from planner.plan import Assignment, OfferFact, PhaseFact, Plan, Purchase, Warning_
 from planner.plan_facts import availability_basis, limit_fact, offer_fact, phase_fact
 from planner.pricing import STEP_S, age_days, instant, usd
 from planner.run_options import GRAMS_PER_TONNE, phase_keys
@@ -43,7 +43,7 @@ class Assembly:
         self.account = Account(problem, solution)
         self.used = [(run, table.options[run.option], problem.options[run.option]) for run in solution.runs]
 
-    def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
+    def plan(self, seconds: float) -> Plan:
         """The plan document."""
         workload, solution, policy = self.workload, self.solution, self.workload.policy
         assignments = self._assignments()
@@ -71,7 +71,6 @@ class Assembly:
             assignments=assignments,
             purchases=self._purchases(),
             costs=self._costs(),
-            alternatives=self._alternatives(others),
             reasons=tuple(self._reasons()),
             warnings=tuple(self._warnings()),
             options_considered=len(self.table.options),
@@ -170,30 +169,6 @@ class Assembly:
 
     def _terms_of(self, offer: str) -> list[int]:
         return [at for at, term in enumerate(self.problem.terms) if term.offer == offer]
-
-    def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
-        """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
-        chosen = {option.instance_type.accelerator for _, option, _ in self.used}
-        found = []
-        for family, solution in others:
-            if chosen == {family}:
-                continue
-            if not solution.runs:
-                reason = solution.reasons[0] if solution.reasons else "no plan found"
-                found.append(Alternative(accelerator=family, reason=reason))
-                continue
-            option = self.table.options[max(solution.runs, key=lambda run: run.end_s - run.start_s).option]
-            found.append(
-                Alternative(
-                    accelerator=family,
-                    cost_usd=usd(solution.cost),
-                    finish=instant(self.workload, solution.finish_s),
-                    offer=option.offer.id,
-                    nodes=option.nodes,
-                    accelerators=option.accelerators,
-                )
-            )
-        return tuple(sorted(found, key=lambda a: (a.cost_usd is None, a.cost_usd or 0.0, a.accelerator)))
 
     def _reasons(self) -> Iterator[str]:
         """Why there is no plan: the optimizer's reasons, then what was refused when a phase has no option."""

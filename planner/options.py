@@ -14,7 +14,7 @@ from planner.allowed_offers import Offered, Refusal, allowed_offers
 from planner.energy import power
 from planner.moves import can_move, checkpoint_gb, egress_price
 from planner.performance.efficiency import Efficiency
-from planner.placements import Placement, Placements, Unplaced
+from planner.placements import Placed, Placement, Placements, Unplaced
 from planner.pricing import (
     MOST_COST,
     STEP_S,
@@ -115,14 +115,23 @@ class OptionsTable:
         return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
 
 
-def options(workload: Workload, catalog: Catalog, constants: Efficiency | None = None) -> OptionsTable:
-    """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest."""
+def options(
+    workload: Workload,
+    catalog: Catalog,
+    constants: Efficiency | None = None,
+    placed: dict[str, Placed] | None = None,
+) -> OptionsTable:
+    """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest.
+
+    `placed` keeps the placements by job from one call to the next, for workloads that differ in policy and dates alone.
+    """
+    placed = {} if placed is None else placed
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
     offered = list(allowed_offers(workload, catalog, refusals, warnings))
     found: list[Option] = []
     for job in workload.jobs:
-        placements = Placements(job, workload.policy, catalog, constants)
+        placements = Placements(job, workload.policy, catalog, constants, placed.setdefault(job.name, {}))
         for phase in job.phases:
             found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
     return OptionsTable(tuple(found), tuple(refusals), warnings)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+AlternativeKind = Literal["accelerator", "near"]
 
 
 class Fact(BaseModel):
@@ -154,15 +155,39 @@ class Purchase(Fact):
 
 
 class Alternative(Fact):
-    """The cheapest plan on another accelerator, or why there is none."""
+    """Another plan: the cheapest on another accelerator, or why there is none; or one near the optimum.
 
+    Near the optimum means within the share `within` of it, on another accelerator, purchase option or region: the best
+    plan that uses none of the kinds before it. Offer, nodes and the like are those of the run that holds most nodes for
+    longest. `gap`: how much better, as a share of the aim, another plan like it could be.
+    """
+
+    kind: AlternativeKind = "accelerator"
     accelerator: str
     cost_usd: float | None = None
     finish: datetime | None = None
     offer: str = ""
+    purchase_option: str = ""
+    region: str = ""
     nodes: int = 0
     accelerators: int = 0
+    gap: float | None = None
+    difference: str = ""  # in words, from the plan
     reason: str = ""
+
+
+class DelayFact(Fact):
+    """The cheapest plan that ends at least some days before this one (`days` below 0), or whose deadlines are so many
+    days later; and what that costs more (below 0: less), in all and for each of the days.
+    """
+
+    days: int
+    finish: datetime | None = None
+    cost_usd: float | None = None
+    extra_usd: float | None = None
+    extra_usd_day: float | None = None
+    gap: float | None = None
+    reason: str = ""  # why there is none
 
 
 class Warning_(Fact):
@@ -196,6 +221,9 @@ class Plan(Fact):
     purchases: tuple[Purchase, ...] = ()
     costs: dict[str, float] = Field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    within: float = 0.0  # of the aim, in which alternatives near the optimum were sought; 0: none were
+    within_complete: bool = False  # proven that no other kind of plan is within that
+    delay: tuple[DelayFact, ...] = ()
     reasons: tuple[str, ...] = ()
     warnings: tuple[Warning_, ...] = ()
     options_considered: int = 0

@@ -10,19 +10,16 @@ Budget and carbon cap are left out first; when the best plan without them keeps 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.coarse import by_day
-from planner.optimizer.columns import columns
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
+from planner.optimizer.least import least_cost
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
@@ -36,23 +33,23 @@ TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 TIES_OPTIONS = 1000  # with more, ties between jobs side by side are not sought
 
 
-def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
-    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none.
+def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None, why: bool = True) -> Solution:
+    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none (if `why`).
 
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
     if problem.terms:
-        return _with_terms(problem, time_limit_s, progress)
+        return _with_terms(problem, time_limit_s, progress, why)
     fewer, index = _fewer(clipped(stated(problem)))
     search = _Search(fewer, time_limit_s, progress)
     try:
         solution = search.optimum()
     except KeyboardInterrupt:
-        solution = search.so_far()
+        solution = replace(search.so_far(), stopped=True)
     if solution.status == "infeasible":
         search.problem = problem
-        return replace(solution, reasons=search.why())
+        return replace(solution, reasons=search.why()) if why else solution
     solution = _checked(problem, replace(solution, runs=renamed(solution.runs, index)))
     if progress is not None:
         progress(_value(problem, solution) if solution.runs else None, solution.bound, search.elapsed_s())
@@ -66,12 +63,12 @@ def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = N
     return _Search(clipped(stated(problem)), time_limit_s, progress).optimum()
 
 
-def _with_terms(problem: Problem, time_limit_s: float, progress: Progress | None) -> Solution:
+def _with_terms(problem: Problem, time_limit_s: float, progress: Progress | None, why: bool) -> Solution:
     """`solve` of a problem with terms."""
     search = _Search(problem, time_limit_s, progress)
     solution = solve_with_terms(problem, _plain, time_limit_s, progress)
     if solution.status == "infeasible":
-        return replace(solution, reasons=search.why())
+        return replace(solution, reasons=search.why()) if why else solution
     return _checked(problem, solution)
 
 
@@ -99,25 +96,6 @@ def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
         return problem, range(len(problem.options))
     kept = undominated(problem, usable(problem))
     return replace(problem, options=tuple(problem.options[at] for at in kept)), kept
-
-
-def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str, Solution]]:
-    """The best plan on each accelerator family alone (all phases on it), by family; infeasible ones with the reason.
-
-    The families share the time: each gets an equal part of what is left, and the last none when it is up.
-    """
-    stop_at = time.monotonic() + time_limit_s
-    families = sorted({option.family for option in problem.options})
-    found = []
-    for number, family in enumerate(families):
-        mine = replace(problem, options=tuple(option for option in problem.options if option.family == family))
-        part = (stop_at - time.monotonic()) / (len(families) - number)
-        if part <= 0:
-            break
-        solution = solve(mine, part)
-        index = [at for at, option in enumerate(problem.options) if option.family == family]
-        found.append((family, replace(solution, runs=renamed(solution.runs, index))))
-    return found
 
 
 class _Search:
@@ -200,7 +178,7 @@ class _Search:
         if first is None:
             return Solution("infeasible")
         self.learn(first)
-        self.bound = least_cost(problem) if problem.aim == "cost" else 0
+        self.bound = (least_cost(problem) or 0) if problem.aim == "cost" else 0
         runs, bound = self.relaxed(first)
         self.bound = max(self.bound, bound)
         solution = self.learn(runs)
@@ -416,21 +394,6 @@ class _Search:
             except TimeUp:
                 pass
         return undominated(problem, options)
-
-
-def least_cost(problem: Problem) -> int:
-    """A bound on the cost of any plan, in micro-USD: the work of every phase at the lowest price of a token."""
-    c, found = columns(problem), 0
-    for p, phase in enumerate(problem.phases):
-        mine = np.flatnonzero((c.phase == p) & (c.rate > 0) & (c.last[c.row] > 0))
-        price = c.lowest[c.row[mine]] * c.nodes[mine].astype(float) / c.rate[mine]
-        cheapest = mine[price <= price.min(initial=math.inf) * (1 + 1e-9)].tolist()  # floats choose, integers say
-        costs = [
-            phase.work * int(c.lowest[c.row[at]]) * int(c.nodes[at]) * problem.step_s // (3600 * int(c.rate[at]))
-            for at in cheapest
-        ]
-        found += min(costs, default=0)
-    return found
 
 
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:
