@@ -53,7 +53,7 @@ def best_chain(
     `order` are the phases in their only order. A budget and a carbon cap are obeyed when there is one phase and
     ignored otherwise: they couple the phases, which a dynamic program over time cannot see.
     """
-    ways = [_ways(problem, p, finish_limit_s) for p in order]
+    ways = [ways_of(problem, p, finish_limit_s) for p in order]
     if not all(len(way.option) for way in ways):
         return None
     if len(order) == 1:
@@ -78,19 +78,19 @@ def cost_to_go(
     for p in reversed(order):
         if problem.phases[p].max_segments > 1:
             break
-        after = _phase(problem, _ways(problem, p, finish_limit_s), after, ORDERS["cost"], stop_at)
+        after = _phase(problem, ways_of(problem, p, finish_limit_s), after, ORDERS["cost"], stop_at)
         found[p] = after.best[COST]
     return found
 
 
 def least_costs(problem: Problem, p: int, limit_s: int) -> tuple[Ints, Ints]:
     """The options that may do a phase in one run by a second, and what it costs at least."""
-    ways = _ways(problem, p, limit_s)
+    ways = ways_of(problem, p, limit_s)
     return ways.option, ways.least[COST]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ways:
+class Ways:
     """The options that may do a whole phase in one run, with what is known before prices are looked at."""
 
     phase: int
@@ -100,9 +100,9 @@ class _Ways:
     billed: Ints
     least: tuple[Ints, Ints, Ints]  # cost, finish and carbon that no run of it is below
 
-    def only(self, which: Ints) -> _Ways:
+    def only(self, which: Ints) -> Ways:
         least = self.least
-        return _Ways(
+        return Ways(
             self.phase,
             self.end_s,
             self.option[which],
@@ -112,7 +112,7 @@ class _Ways:
         )
 
 
-def _ways(problem: Problem, p: int, finish_limit_s: int | None) -> _Ways:
+def ways_of(problem: Problem, p: int, finish_limit_s: int | None) -> Ways:
     """Every option that does a phase in one run, as far as its first and last window tell."""
     phase, step_s, c = problem.phases[p], problem.step_s, columns(problem)
     end_s = limit_s(phase, problem, finish_limit_s)
@@ -127,10 +127,10 @@ def _ways(problem: Problem, p: int, finish_limit_s: int | None) -> _Ways:
     if phase.late_cost:
         cost = cost + phase.late_cost * np.maximum(0, -(-finish // step_s) - phase.deadline)
     carbon = times_rounded_up(c.grams[of], seconds, step_s)
-    return _Ways(p, end_s, of, seconds, billed, (cost, finish, carbon))
+    return Ways(p, end_s, of, seconds, billed, (cost, finish, carbon))
 
 
-def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
+def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
     """The best run of a single phase: options in the order of their least value, until that is above the best."""
     keys = ORDERS[problem.aim]
     within = np.ones(len(ways.option), np.bool_)
@@ -146,7 +146,7 @@ def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
             break
         if number % 64 == 63 and time.monotonic() > stop_at:
             raise TimeUp
-        for way in _spans_of(problem, ways, at):
+        for way in spans_of_way(problem, ways, at):
             start, cost = _best_start(problem, ways.phase, way)
             if start < 0:
                 continue
@@ -159,7 +159,7 @@ def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """An option that does a whole phase in one run inside a span, starting on a step low..high."""
 
     option: int
@@ -170,42 +170,42 @@ class _Way:
     high: int
 
 
-def _spans_of(problem: Problem, ways: _Ways, at: int) -> Iterator[_Way]:
+def spans_of_way(problem: Problem, ways: Ways, at: int) -> Iterator[Way]:
     option, seconds, billed = int(ways.option[at]), int(ways.seconds[at]), int(ways.billed[at])
     earliest, step_s = problem.phases[ways.phase].earliest, problem.step_s
     for span in spans_of(problem.options[option].windows, problem.horizon):
         low = max(span.begin, earliest)
         high = (min(span.end * step_s, ways.end_s) - seconds) // step_s
         if low <= high:
-            yield _Way(option, span, seconds, billed, low, high)
+            yield Way(option, span, seconds, billed, low, high)
 
 
-def _best_start(problem: Problem, p: int, way: _Way) -> tuple[int, int]:
+def _best_start(problem: Problem, p: int, way: Way) -> tuple[int, int]:
     """The best step to start on and the cost from there; -1 when all are over the budget.
 
     The least cost, and the earliest with it; for the aim finish the earliest within the budget.
     """
     phase, step_s, option = problem.phases[p], problem.step_s, problem.options[way.option]
     high = way.low if way.span.summed is None else way.high  # at one price nothing gets better by waiting
-    total = _price_seconds(way, step_s, high)
+    total = price_seconds(way, step_s, high)
     budget = INFINITE if problem.budget is None else problem.budget
     if phase.late_cost:
         ends = np.arange(way.low, high + 1) + ceil_div(way.seconds, step_s)
         late = phase.late_cost * np.maximum(0, ends - phase.deadline)
-        costs = _money(option.nodes, total) + option.setup + late
+        costs = money(option.nodes, total) + option.setup + late
         at = int(np.argmax(costs <= budget) if problem.aim == "finish" else np.argmin(costs))
         cost = int(costs[at])
     elif problem.aim == "finish":
-        at = int(np.argmax(_money(option.nodes, total) + option.setup <= budget))
+        at = int(np.argmax(money(option.nodes, total) + option.setup <= budget))
         cost = ceil_div(option.nodes * int(total[at]), 3600) + option.setup
     else:
-        money = ceil_div(option.nodes * int(total.min()), 3600)
-        at = int(np.argmax(total <= money * 3600 // option.nodes))  # the first that costs no more when rounded up
-        cost = money + option.setup
+        least = ceil_div(option.nodes * int(total.min()), 3600)
+        at = int(np.argmax(total <= least * 3600 // option.nodes))  # the first that costs no more when rounded up
+        cost = least + option.setup
     return (way.low + at, cost) if cost <= budget else (-1, cost)
 
 
-def _price_seconds(way: _Way, step_s: int, high: int) -> Ints:
+def price_seconds(way: Way, step_s: int, high: int) -> Ints:
     """What one node costs, in price x seconds, from each start step low..high."""
     span = way.span
     if span.summed is None:
@@ -220,10 +220,10 @@ def _price_seconds(way: _Way, step_s: int, high: int) -> Ints:
     return total
 
 
-def _money(nodes: int, price_seconds: Ints) -> Ints:
-    """Micro-USD, exact without overflow: n P / 3600 = n (P div 3600) + n (P mod 3600) / 3600."""
-    quotient = price_seconds // 3600
-    rest = nodes * (price_seconds - 3600 * quotient)
+def money(nodes: int, total: Ints) -> Ints:
+    """Micro-USD of `total` = P price x seconds a node, without overflow: n (P div 3600) + n (P mod 3600) / 3600."""
+    quotient = total // 3600
+    rest = nodes * (total - 3600 * quotient)
     return np.asarray(nodes * quotient - (-rest // 3600))
 
 
@@ -247,7 +247,7 @@ class _Rest:
 
 
 def _best_row(
-    problem: Problem, order: Sequence[int], ways: Sequence[_Ways], stop_at: float
+    problem: Problem, order: Sequence[int], ways: Sequence[Ways], stop_at: float
 ) -> tuple[int, tuple[Run, ...]] | None:
     """The best plan of these ways by the dynamic program, and its value in the aim."""
     keys, step_s = ORDERS[problem.aim], problem.step_s
@@ -270,7 +270,7 @@ def _best_row(
 
 
 def _phase(
-    problem: Problem, ways: _Ways, after: _Rest, keys: tuple[int, int, int], stop_at: float, last: bool = False
+    problem: Problem, ways: Ways, after: _Rest, keys: tuple[int, int, int], stop_at: float, last: bool = False
 ) -> _Rest:
     """best(p, ., .) from best(p + 1, ., .)."""
     c, step_s, size = columns(problem), problem.step_s, problem.horizon + 1
@@ -289,11 +289,11 @@ def _phase(
         best, chosen = found[place]
         rest = rests[place, leave]
         carbon, nodes, setup = int(ways.least[CARBON][at]), int(c.nodes[option]), int(c.setup[option])
-        for way in _spans_of(problem, ways, at):
+        for way in spans_of_way(problem, ways, at):
             long = ceil_div(way.seconds, step_s)
             ends = slice(way.low + long, way.high + long + 1)
             candidate = rest[:, ends].copy()
-            candidate[COST] += _money(nodes, _price_seconds(way, step_s, way.high)) + (late[ends] + setup)
+            candidate[COST] += money(nodes, price_seconds(way, step_s, way.high)) + (late[ends] + setup)
             candidate[CARBON] += carbon
             if last:
                 candidate[FINISH] = np.arange(way.low, way.high + 1) * step_s + way.seconds
@@ -367,13 +367,13 @@ def _start_or_wait(best: Ints, chosen: Ints, keys: tuple[int, int, int]) -> _Res
     return _Rest(best[:, starts], starts, chosen[starts], {})
 
 
-def _few(ways: _Ways) -> _Ways:
+def _few(ways: Ways) -> Ways:
     """The options that are least in something: a first plan is made of them."""
     least = [np.argsort(column, kind="stable")[:FEW] for column in (*ways.least, ways.seconds)]
     return ways.only(np.unique(np.concatenate(least)))
 
 
-def _no_worse(problem: Problem, ways: Sequence[_Ways], value: int) -> list[_Ways]:
+def _no_worse(problem: Problem, ways: Sequence[Ways], value: int) -> list[Ways]:
     """The options whose least value, with the least of the other phases, is not above a value."""
     key = ORDERS[problem.aim][0]
     if key == FINISH:  # after its end, the shortest runs of the phases that follow

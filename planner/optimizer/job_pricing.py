@@ -15,29 +15,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.chain import start_costs
-from planner.optimizer.problem import Problem, Run
-from planner.optimizer.runs import (
-    Stretch,
-    billed_s,
-    ceil_div,
-    duration_s,
-    lateness,
-    limit_s,
-    run_carbon,
-    run_cost,
-    stretches,
-)
+from planner.optimizer.chain import CARBON, COST, Ways, money, price_seconds, spans_of_way, ways_of
+from planner.optimizer.problem import Aim, Problem, Run
+from planner.optimizer.runs import ceil_div, lateness, limit_s, run_carbon, run_cost
 from planner.optimizer.shared import Ints, Shared
 
 Floats = NDArray[np.float64]
 Schedule = tuple[Run, ...]
 MARGIN = 0.02  # by which the limit of candidates goes beyond the value sought
+VALUE = {"cost": COST, "carbon": CARBON}
 COLUMNS = 3  # schedules that one pricing gives
 
 
@@ -86,23 +77,20 @@ Restrictions = tuple[Restriction, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """An option that does its phase in one run in one stretch, starting on a step low..high, for `least` at least."""
+class _Row:
+    """A candidate: an option that does its phase in one run, its value and other total by start step."""
 
     option: int
-    stretch: Stretch
     seconds: int
-    billed: int
-    low: int
-    high: int
-    least: int
+    value: Floats
+    other: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     """Candidates of one phase: by candidate and start step, infinite where it cannot start."""
 
-    ways: list[_Way]
+    rows: list[_Row]
     values: Floats
     other: Floats
     ends: Ints
@@ -115,27 +103,17 @@ class _Table:
 class Job:
     """A part of the problem, phases in a row with one run each."""
 
-    def __init__(
-        self, problem: Problem, order: Sequence[int], options: Sequence[Sequence[int]], shared: Shared
-    ) -> None:
-        """`options[p]` are the options of phase p of the problem that may be used."""
+    def __init__(self, problem: Problem, order: Sequence[int], shared: Shared) -> None:
         self.problem, self.order, self.shared = problem, order, shared
-        self.ways = [self._ways(p, options[p]) for p in order]
-        self.possible = all(self.ways)
-        self.late = [
-            np.array(
-                [lateness(problem.phases[p], t * problem.step_s, problem.step_s) for t in range(problem.horizon + 1)]
-            )
-            if problem.phases[p].late_cost
-            else None
-            for p in order
-        ]
+        self.ways = [cheapest_first(ways_of(problem, p, None), problem.aim) for p in order]
+        self.possible = all(len(ways.option) for ways in self.ways)
+        self.late = [_lateness(problem, p) for p in order]
         self.loaded = [0] * len(order)
-        self.rows: list[list[tuple[_Way, Floats, Floats]]] = [[] for _ in order]
+        self.rows: list[list[_Row]] = [[] for _ in order]
         self.tables: list[_Table] = []
         self.limit = -1.0
         if self.possible:
-            self._raise_limit(float(sum(ways[0].least for ways in self.ways)) * (1 + MARGIN) + 1)
+            self._raise_limit(sum(self._leasts()) * (1 + MARGIN) + 1)
 
     def best(
         self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = ()
@@ -161,35 +139,36 @@ class Job:
             before = np.full(self.problem.horizon + 1, np.inf)
             np.minimum.at(before, table.ends.ravel(), after_it.ravel())
             before = np.minimum.accumulate(before)
-            kept = [
-                (way, np.where(useless[a], np.inf, value), other)
-                for a, (way, value, other) in enumerate(self.rows[rank])
+            self.rows[rank] = [
+                replace(row, value=np.where(useless[a], np.inf, row.value))
+                for a, row in enumerate(table.rows)
                 if not useless[a].all()
             ]
-            self.rows[rank] = kept
-            self.ways[rank] = [way for way, _, _ in kept]
-            self.loaded[rank] = len(kept)
+            self.loaded[rank] = len(self.ways[rank].option)
         self.tables = [self._table(rank) for rank in range(len(self.order))]
         self.limit = math.inf
 
     @property
     def room(self) -> float:
         """By how many times the time there is exceeds the least the job needs."""
-        needed = sum(min(way.seconds for way in ways) for ways in self.ways)
-        return max(way.high for way in self.ways[-1]) * self.problem.step_s / needed
+        needed = sum(int(ways.seconds.min()) for ways in self.ways)
+        return limit_s(self.problem.phases[self.order[-1]], self.problem) / needed
 
     def dearest(self) -> int:
         """A value that no schedule exceeds."""
-        return sum(max(self._most(rank, way) for way in ways) for rank, ways in enumerate(self.ways))
+        return sum(self._dearest(rank) for rank in range(len(self.order)))
 
-    def _most(self, rank: int, way: _Way) -> int:
-        problem, option = self.problem, self.problem.options[way.option]
+    def _dearest(self, rank: int) -> int:
+        problem, ways = self.problem, self.ways[rank]
         if problem.aim == "carbon":
-            return way.least
-        price = max(window.price for window in way.stretch)
+            return int(ways.least[CARBON].max())
         phase = problem.phases[self.order[rank]]
-        late = phase.late_cost * max(0, problem.horizon - phase.deadline)
-        return ceil_div(option.nodes * price * way.billed, 3600) + option.setup + late + option.leave
+        most = 0
+        for at, billed in zip(ways.option.tolist(), ways.billed.tolist(), strict=True):
+            option = problem.options[at]
+            price = max(window.price for window in option.windows)
+            most = max(most, ceil_div(option.nodes * price * billed, 3600) + option.setup + option.leave)
+        return most + phase.late_cost * max(0, problem.horizon - phase.deadline)
 
     def value(self, schedule: Schedule) -> int:
         """What the schedule adds to the aim: micro-USD with lateness and moves, or grams."""
@@ -216,75 +195,60 @@ class Job:
         h = self.problem.step_s
         return sum(run_carbon(self.problem.options[run.option], run.end_s - run.start_s, h) for run in schedule)
 
-    def _ways(self, p: int, options: Sequence[int]) -> list[_Way]:
-        """All ways to do a phase, the least bound first."""
-        problem, phase, h = self.problem, self.problem.phases[p], self.problem.step_s
-        end_limit = limit_s(phase, problem)
-        found = []
-        for index in options:
-            option = problem.options[index]
-            seconds = duration_s(option, phase.work, h)
-            billed = billed_s(option.billing, seconds)
-            if billed is None:
-                continue
-            for stretch in stretches(option.windows, problem.horizon):
-                low = max(stretch[0].start, phase.earliest)
-                high = (min(stretch[-1].end * h, end_limit) - seconds) // h
-                if low > high:
-                    continue
-                if problem.aim == "carbon":
-                    least = run_carbon(option, seconds, h)
-                else:
-                    price = min(window.price for window in stretch)
-                    least = option.nodes * price * billed // 3600 + option.setup
-                found.append(_Way(index, stretch, seconds, billed, low, high, least))
-        return sorted(found, key=lambda way: (way.least, way.option, way.low))
+    def _leasts(self) -> list[int]:
+        """The least value of each phase."""
+        return [int(ways.least[VALUE[self.problem.aim]][0]) for ways in self.ways]
 
     def _all_loaded(self) -> bool:
-        return all(loaded == len(ways) for loaded, ways in zip(self.loaded, self.ways, strict=True))
+        return all(loaded == len(ways.option) for loaded, ways in zip(self.loaded, self.ways, strict=True))
 
     def _raise_limit(self, limit: float) -> None:
         """Every option whose least value is at most the limit becomes a candidate."""
         self.limit = limit
-        leasts = [ways[0].least for ways in self.ways]
+        leasts = self._leasts()
         changed = not self.tables
         for rank, ways in enumerate(self.ways):
             room = limit - sum(leasts) + leasts[rank]
             before = self.loaded[rank]
-            while self.loaded[rank] < len(ways) and ways[self.loaded[rank]].least <= room:
-                self.rows[rank].append(self._row(rank, ways[self.loaded[rank]]))
-                self.loaded[rank] += 1
+            upto = int(np.searchsorted(ways.least[VALUE[self.problem.aim]], room, side="right"))
+            for at in range(before, upto):
+                row = self._row(rank, at)
+                if row is not None:
+                    self.rows[rank].append(row)
+            self.loaded[rank] = max(before, upto)
             changed |= self.loaded[rank] > before
         if changed:
             self.tables = [self._table(rank) for rank in range(len(self.order))]
 
-    def _row(self, rank: int, way: _Way) -> tuple[_Way, Floats, Floats]:
-        """Value and other total of a way by start step."""
-        problem, h = self.problem, self.problem.step_s
-        option = problem.options[way.option]
-        cost = start_costs(option, way.stretch, way.low, way.high, way.seconds, way.billed, h).astype(float)
-        late = self.late[rank]
-        if late is not None:
-            long = ceil_div(way.seconds, h)
-            cost += late[way.low + long : way.high + long + 1]
-        carbon = np.full(way.high - way.low + 1, float(run_carbon(option, way.seconds, h)))
-        value, other = (carbon, cost) if problem.aim == "carbon" else (cost, carbon)
-        rows = np.full((2, problem.horizon + 1), np.inf)
-        rows[:, way.low : way.high + 1] = value, other
-        return way, rows[0], rows[1]
+    def _row(self, rank: int, at: int) -> _Row | None:
+        """Value and other total of a way by start step; None when it fits nowhere."""
+        problem, h, ways, late = self.problem, self.problem.step_s, self.ways[rank], self.late[rank]
+        option = problem.options[int(ways.option[at])]
+        seconds, carbon = int(ways.seconds[at]), float(ways.least[CARBON][at])
+        cost = np.full(problem.horizon + 1, np.inf)
+        for way in spans_of_way(problem, ways, at):
+            cost[way.low : way.high + 1] = money(option.nodes, price_seconds(way, h, way.high)) + option.setup
+            if late is not None:
+                long = ceil_div(seconds, h)
+                cost[way.low : way.high + 1] += late[way.low + long : way.high + long + 1]
+        if not np.isfinite(cost).any():
+            return None
+        grams = np.where(np.isfinite(cost), carbon, np.inf)
+        value, other = (grams, cost) if problem.aim == "carbon" else (cost, grams)
+        return _Row(int(ways.option[at]), seconds, value, other)
 
     def _table(self, rank: int) -> _Table:
         rows, steps = self.rows[rank], self.problem.horizon + 1
-        options = [self.problem.options[way.option] for way, _, _ in rows]
-        long = np.array([ceil_div(way.seconds, self.problem.step_s) for way, _, _ in rows], np.int64)
-        claims = [self.shared.of(way.option) for way, _, _ in rows]
+        options = [self.problem.options[row.option] for row in rows]
+        long = np.array([ceil_div(row.seconds, self.problem.step_s) for row in rows], np.int64)
+        claims = [self.shared.of(row.option) for row in rows]
         most = max(map(len, claims), default=0)
         nothing = (len(self.shared.names), 0)
         padded = [(*claim, *([nothing] * (most - len(claim)))) for claim in claims]
         return _Table(
-            [way for way, _, _ in rows],
-            np.array([value for _, value, _ in rows]).reshape(len(rows), steps),
-            np.array([other for _, _, other in rows]).reshape(len(rows), steps),
+            rows,
+            np.array([row.value for row in rows]).reshape(len(rows), steps),
+            np.array([row.other for row in rows]).reshape(len(rows), steps),
             np.minimum(np.arange(steps) + long[:, None], steps - 1),
             [np.array([claim[k][0] for claim in padded], np.int64) for k in range(most)],
             [np.array([claim[k][1] for claim in padded], np.int64) for k in range(most)],
@@ -358,8 +322,8 @@ class Job:
                 # of equal ones the earliest start
                 start = begin + int(left.min(axis=0).argmin())
                 candidate = int(left[:, start - begin].argmin())
-            way = table.ways[candidate]
-            runs.append(Run(way.option, start * h, start * h + way.seconds))
+            row = table.rows[candidate]
+            runs.append(Run(row.option, start * h, start * h + row.seconds))
         return tuple(runs)
 
 
@@ -398,8 +362,21 @@ def _restrict(x: Floats, table: _Table, restriction: Restriction) -> None:
         x[:, : restriction.begin] = np.inf
         x[:, restriction.end + 1 :] = np.inf
         return
-    chosen = np.array([way.option == restriction.option for way in table.ways], np.bool_)
+    chosen = np.array([row.option == restriction.option for row in table.rows], np.bool_)
     x[chosen != restriction.wanted] = np.inf
+
+
+def _lateness(problem: Problem, p: int) -> Floats | None:
+    """What a phase pays for lateness by the step at which it ends; None when nothing."""
+    phase, h = problem.phases[p], problem.step_s
+    if not phase.late_cost:
+        return None
+    return np.array([float(lateness(phase, t * h, h)) for t in range(problem.horizon + 1)])
+
+
+def cheapest_first(ways: Ways, aim: Aim) -> Ways:
+    """The ways by the value that no run of them is below."""
+    return ways.only(np.argsort(ways.least[VALUE[aim]], kind="stable"))
 
 
 def _from_then_on(values: Floats) -> Floats:

@@ -29,7 +29,7 @@ from planner.optimizer.job_pricing import Job, Prices, Restriction, Restrictions
 from planner.optimizer.master import Master, Mixture
 from planner.optimizer.problem import Problem, Run
 from planner.optimizer.repair import Plans
-from planner.optimizer.runs import TimeUp, usable
+from planner.optimizer.runs import TimeUp
 from planner.optimizer.shared import Shared, shared_of
 
 INERTIA = 0.6  # of the best prices so far in those that are tried
@@ -69,14 +69,11 @@ class Portfolio:
         """
         self.problem, self.report, self.stop_at = problem, report, stop_at
         self.shared: Shared = shared_of(problem, orders)
-        options: list[list[int]] = [[] for _ in problem.phases]
-        for index in usable(problem):
-            options[problem.options[index].phase].append(index)
         self.jobs: list[Job] = []
         for order in orders:
             if time.monotonic() > stop_at:
                 raise TimeUp
-            self.jobs.append(Job(problem, order, options, self.shared))
+            self.jobs.append(Job(problem, order, self.shared))
         self.possible = all(job.possible for job in self.jobs)
         self.other_cap = problem.carbon_cap if problem.aim == "cost" else problem.budget
         self.plans = Plans(self.jobs, self.shared, self.other_cap)

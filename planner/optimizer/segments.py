@@ -23,6 +23,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 
@@ -69,8 +70,7 @@ def suited(problem: Problem) -> list[int]:
     group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
     dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
     np.maximum.at(dearest, group, c.leave[of])
-    found = of[c.leave[of] == dearest[group]].tolist()
-    return found
+    return cast(list[int], of[c.leave[of] == dearest[group]].tolist())
 
 
 def best_segments(
