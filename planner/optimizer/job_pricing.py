@@ -100,11 +100,53 @@ class _Table:
     leave: Floats
 
 
-class Job:
-    """A part of the problem, phases in a row with one run each."""
+class Totals:
+    """What schedules of a part of the problem add to the aim and to the other total."""
 
     def __init__(self, problem: Problem, order: Sequence[int], shared: Shared) -> None:
         self.problem, self.order, self.shared = problem, order, shared
+        self._costs_of_runs: dict[Run, int] = {}
+
+    def value(self, schedule: Schedule) -> int:
+        """What the schedule adds to the aim: micro-USD with lateness and moves, or grams."""
+        return self.carbon(schedule) if self.problem.aim == "carbon" else self.cost(schedule)
+
+    def other(self, schedule: Schedule) -> int:
+        """What it adds to the total that is not the aim."""
+        return self.cost(schedule) if self.problem.aim == "carbon" else self.carbon(schedule)
+
+    def cost(self, schedule: Schedule) -> int:
+        """Micro-USD of the schedule: runs, moves and lateness."""
+        phases, h = self.problem.phases, self.problem.step_s
+        ends = {self.problem.options[run.option].phase: run.end_s for run in schedule}
+        return self.money(schedule) + sum(lateness(phases[p], end_s, h) for p, end_s in ends.items())
+
+    def money(self, schedule: Schedule) -> int:
+        """Micro-USD of its runs and moves."""
+        problem, h = self.problem, self.problem.step_s
+        total = 0
+        for number, run in enumerate(schedule):
+            option = problem.options[run.option]
+            if run not in self._costs_of_runs:
+                self._costs_of_runs[run] = run_cost(option, run.start_s, run.end_s, h)
+            total += self._costs_of_runs[run]
+            if number + 1 < len(schedule) and problem.options[schedule[number + 1].option].place != option.place:
+                total += option.leave
+        return total
+
+    def carbon(self, schedule: Schedule) -> int:
+        """Grams of the schedule."""
+        h = self.problem.step_s
+        return sum(run_carbon(self.problem.options[run.option], run.end_s - run.start_s, h) for run in schedule)
+
+
+class Job(Totals):
+    """A part of the problem, phases in a row with one run each."""
+
+    branches = True  # keeps restrictions
+
+    def __init__(self, problem: Problem, order: Sequence[int], shared: Shared) -> None:
+        super().__init__(problem, order, shared)
         self.ways = [cheapest_first(ways_of(problem, p, None), problem.aim) for p in order]
         self.possible = all(len(ways.option) for ways in self.ways)
         self.late = [_lateness(problem, p) for p in order]
@@ -116,11 +158,12 @@ class Job:
             self._raise_limit(sum(self._leasts()) * (1 + MARGIN) + 1)
 
     def best(
-        self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = ()
+        self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = (), proven: bool = True
     ) -> tuple[float, list[Schedule]]:
         """The least value under prices and the best schedules, the best first; infinite and none when there is none.
 
-        With `free` amounts by resource and step only schedules whose runs claim no more are looked at.
+        The value is always `proven`. With `free` amounts by resource and step only schedules whose runs claim no more
+        are looked at.
         """
         while True:
             value, schedules = self._program(prices, free, restrictions)
@@ -169,31 +212,6 @@ class Job:
             price = max(window.price for window in option.windows)
             most = max(most, ceil_div(option.nodes * price * billed, 3600) + option.setup + option.leave)
         return most + phase.late_cost * max(0, problem.horizon - phase.deadline)
-
-    def value(self, schedule: Schedule) -> int:
-        """What the schedule adds to the aim: micro-USD with lateness and moves, or grams."""
-        return self.carbon(schedule) if self.problem.aim == "carbon" else self.cost(schedule)
-
-    def other(self, schedule: Schedule) -> int:
-        """What it adds to the total that is not the aim."""
-        return self.cost(schedule) if self.problem.aim == "carbon" else self.carbon(schedule)
-
-    def cost(self, schedule: Schedule) -> int:
-        """Micro-USD of the schedule: runs, lateness and moves."""
-        problem, h = self.problem, self.problem.step_s
-        total = 0
-        for number, run in enumerate(schedule):
-            option = problem.options[run.option]
-            total += run_cost(option, run.start_s, run.end_s, h)
-            total += lateness(problem.phases[option.phase], run.end_s, h)
-            if number + 1 < len(schedule) and problem.options[schedule[number + 1].option].place != option.place:
-                total += option.leave
-        return total
-
-    def carbon(self, schedule: Schedule) -> int:
-        """Grams of the schedule."""
-        h = self.problem.step_s
-        return sum(run_carbon(self.problem.options[run.option], run.end_s - run.start_s, h) for run in schedule)
 
     def _leasts(self) -> list[int]:
         """The least value of each phase."""

@@ -120,13 +120,25 @@ class Master:
         while True:
             if time.monotonic() > stop_at:
                 raise TimeUp
-            result = self.solver.solve()
-            if result.termination.reason != mathopt.TerminationReason.OPTIMAL:
-                raise TimeUp  # numerically stuck: what is known still holds
+            result = self._solved()
             shares = result.variable_values(self.variables)
             used = {number: share for number, share in enumerate(shares) if share > 1e-9}
             if not self._add_rows(used):
                 return self._mixture(result, used)
+
+    def _solved(self) -> Any:
+        """An optimum, of another solver when the first is numerically stuck; TimeUp when both are."""
+        try:
+            result = self.solver.solve()
+        except Exception:  # MathOpt raises errors of several kinds, some of them by accident
+            result = None
+        if result is not None and result.termination.reason == mathopt.TerminationReason.OPTIMAL:
+            return result
+        self.solver = mathopt.IncrementalSolver(self.model, mathopt.SolverType.GLOP)
+        result = mathopt.solve(self.model, mathopt.SolverType.HIGHS)
+        if result.termination.reason != mathopt.TerminationReason.OPTIMAL:
+            raise TimeUp
+        return result
 
     def _add_rows(self, used: dict[int, float]) -> bool:
         """Rows for what these shares exceed; False when they exceed nothing."""

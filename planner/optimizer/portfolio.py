@@ -25,20 +25,29 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
+from planner.optimizer.bound import RELATIVE_ERROR
 from planner.optimizer.job_pricing import Job, Prices, Restriction, Restrictions, Schedule
+from planner.optimizer.job_segments import SegmentJob
 from planner.optimizer.master import Master, Mixture
-from planner.optimizer.problem import Problem, Run
+from planner.optimizer.problem import Problem, Run, Solution
 from planner.optimizer.repair import Plans
-from planner.optimizer.runs import TimeUp
-from planner.optimizer.shared import Shared, shared_of
+from planner.optimizer.runs import TimeUp, renamed
+from planner.optimizer.shared import Shared, priced_part, shared_of
 
 INERTIA = 0.6  # of the best prices so far in those that are tried
 FLOAT_ERROR = 1e-11  # of a bound: sums of some thousands of floats
+STILL = 6  # rounds in which a mixture that gets no better by more than SLOW has settled
+SLOW = 2e-5
 CLOSE = 1e-9  # of the value: the master is as good as solved
 WHOLE = 1e-6  # a share this near to 1 is 1
+SHARPEN_SHARE = 0.5  # of the time left for solving jobs of several runs exactly
 CHOOSE_SHARE = 0.15  # of the time left for choosing among the schedules of the root
 IMPROVE_SHARE = 0.1  # and for placing a few jobs anew
+IMPROVE_S = 1.0  # of that at once
 
+Alone = Callable[[Problem, float], Solution]
 Report = Callable[[tuple[Run, ...] | None, int], object]
 
 
@@ -62,19 +71,24 @@ class Portfolio:
     `bound` is proven at any time; the best plan is `plans.runs()`. `possible` is False when there is no plan.
     """
 
-    def __init__(self, problem: Problem, orders: Sequence[Sequence[int]], report: Report, stop_at: float) -> None:
-        """`orders` are the phases of every job in their order; a true answer of `report(plan or None, bound)` stops.
+    def __init__(
+        self, problem: Problem, orders: Sequence[Sequence[int]], alone: Alone, report: Report, stop_at: float
+    ) -> None:
+        """`orders` are the phases of every job in their order; `alone(problem of one job, seconds)` solves it.
 
+        A true answer of `report(plan or None, bound)` stops the search.
         Raises TimeUp when the time is up before the jobs are known.
         """
-        self.problem, self.report, self.stop_at = problem, report, stop_at
+        self.problem, self.alone, self.report, self.stop_at = problem, alone, report, stop_at
         self.shared: Shared = shared_of(problem, orders)
-        self.jobs: list[Job] = []
+        self.jobs: list[Job | SegmentJob] = []
         for order in orders:
             if time.monotonic() > stop_at:
                 raise TimeUp
-            self.jobs.append(Job(problem, order, self.shared))
+            one_run = all(problem.phases[p].max_segments == 1 for p in order)
+            self.jobs.append((Job if one_run else SegmentJob)(problem, order, self.shared))
         self.possible = all(job.possible for job in self.jobs)
+        self.exact = all(job.branches for job in self.jobs)
         self.other_cap = problem.carbon_cap if problem.aim == "cost" else problem.budget
         self.plans = Plans(self.jobs, self.shared, self.other_cap)
         self.bound = 0
@@ -89,10 +103,10 @@ class Portfolio:
         nothing = Prices.of({}, self.shared)
         alone = [job.best(nothing) for job in self.jobs]
         if not all(schedules for _, schedules in alone):
-            self.possible = False
+            self.possible = not self.exact  # of phases with several runs no schedule may have been found
             return
         least = sum(value for value, _ in alone)
-        self._learn_bound(_floor(least))
+        self._learn_bound(_floor(least, self.exact))
         if known:
             self.plans.learn_runs(known)
         self._place(alone, nothing)
@@ -111,6 +125,17 @@ class Portfolio:
         self._tell()
 
     def _branch_and_price(self, root: _Branch) -> None:
+        root, mixture = self._generate(root)
+        self._learn_bound(root.bound)
+        if mixture is None:
+            self._open_bound()
+        else:
+            self._heuristics(root, mixture)
+        if not self.exact:
+            self._sharpen(root)
+            self._improve(root, self.stop_at)
+            return
+        self._fix(root)
         self._push(root)
         while self.open and not self.done():
             _, _, branch = heapq.heappop(self.open)
@@ -131,15 +156,10 @@ class Portfolio:
 
     def _explore(self, branch: _Branch) -> _Branch | None:
         """Solve a branch's master; its first half when it is split, None when nothing better is in it."""
-        first = not branch.asked
         branch, mixture = self._generate(branch)
         if mixture is None:
             self._open_bound()
             return None
-        if first:
-            self._learn_bound(branch.bound)
-            self._heuristics(branch, mixture)
-            self._fix(branch)
         split = self._split(mixture)
         if split is None:
             self._learn_plan(mixture)
@@ -167,6 +187,7 @@ class Portfolio:
         """Column generation: the branch with its bound, and the optimal mixture; None: no better plan is in it."""
         self.master.restrict(branch.asked)
         inertia = INERTIA if branch.prices or not branch.asked else 0.0
+        worth: list[float] = []
         while True:
             if not branch.asked:
                 self._tell()
@@ -177,8 +198,11 @@ class Portfolio:
             mixture = self.master.solve(self.stop_at)
             prices = _between(branch.prices, mixture.prices, inertia)
             other = inertia * branch.other + (1 - inertia) * mixture.other_price
-            value, added = self._price(branch, prices, other)
-            if value > branch.bound:
+            worth.append(mixture.value)
+            still = len(worth) > STILL and worth[-STILL] - worth[-1] <= SLOW * worth[-1]
+            proven = self.exact or still or len(worth) % STILL == 0
+            value, added = self._price(branch, prices, other, proven)
+            if value is not None and value > branch.bound:
                 branch = _Branch(branch.asked, value, prices, other)
                 if not branch.asked:
                     self._learn_bound(value)
@@ -186,11 +210,15 @@ class Portfolio:
                 return branch, None
             if mixture.value - branch.bound <= CLOSE * abs(mixture.value) + 1 or (not added and inertia == 0.0):
                 return branch, mixture
+            if still and not self.exact:
+                return branch, mixture
             if not added:
                 inertia = 0.0 if inertia < 0.1 else inertia / 2
 
-    def _price(self, branch: _Branch, prices: Mapping[tuple[int, int], float], other: float) -> tuple[int, bool]:
-        """The bound at these prices, and whether a new schedule was found."""
+    def _price(
+        self, branch: _Branch, prices: Mapping[tuple[int, int], float], other: float, proven: bool
+    ) -> tuple[int | None, bool]:
+        """The bound at these prices if it is to be proven, and whether a new schedule was found."""
         summed = Prices.of(prices, self.shared, other)
         value = -sum(price * float(self.shared.amounts[key]) for key, price in prices.items())
         value -= other * (self.other_cap or 0)
@@ -198,12 +226,12 @@ class Portfolio:
         for number, job in enumerate(self.jobs):
             if time.monotonic() > self.stop_at:
                 raise TimeUp
-            least, schedules = job.best(summed, None, branch.asked.get(number, ()))
-            if not schedules:
+            least, schedules = job.best(summed, None, branch.asked.get(number, ()), proven)
+            if not schedules and self.exact:
                 return self.big, False
             value += least
             added |= self._add(number, schedules)
-        return _floor(value), added
+        return _floor(value, self.exact) if proven else None, added
 
     def _heuristics(self, branch: _Branch, mixture: Mixture) -> None:
         """Plans from the root's mixture."""
@@ -211,6 +239,36 @@ class Portfolio:
         left_s = self.stop_at - time.monotonic()
         self.plans.choose(self.master.columns, CHOOSE_SHARE * left_s)
         self._tell()
+        self._improve(branch, time.monotonic() + IMPROVE_SHARE * left_s)
+
+    def _sharpen(self, root: _Branch) -> None:
+        """Each job of several runs solved exactly at the root's prices: a better bound than its Lagrangian one, and a
+        schedule; then a choice among all schedules."""
+        prices = Prices.of(root.prices, self.shared, root.other)
+        until = time.monotonic() + SHARPEN_SHARE * (self.stop_at - time.monotonic())
+        value = -sum(price * float(self.shared.amounts[key]) for key, price in root.prices.items())
+        value -= root.other * (self.other_cap or 0)
+        for number, job in enumerate(self.jobs):
+            least, _ = job.best(prices)
+            left_s = until - time.monotonic()
+            if isinstance(job, SegmentJob) and left_s > 0 and not self.done():
+                alone, index = priced_part(self.problem, job.order, self.shared, root.prices)
+                solution = self.alone(alone, left_s / (len(self.jobs) - number))
+                least = max(least, float(solution.bound))
+                if solution.runs:
+                    self._add(number, [renamed(solution.runs, index)])
+            value += least
+        self._learn_bound(_floor(value, exact=False))
+        self.plans.choose(self.master.columns, CHOOSE_SHARE * (self.stop_at - time.monotonic()))
+        self._tell()
+
+    def _improve(self, root: _Branch, until: float) -> None:
+        """Place a few jobs anew, again and again."""
+        while self.plans.schedules is not None and not self.done() and time.monotonic() < until:
+            prices = Prices.of(root.prices, self.shared, root.other)
+            floors = np.array([job.best(prices)[0] for job in self.jobs])
+            self.plans.improve(root.prices, floors, min(until, time.monotonic() + IMPROVE_S))
+            self._tell()
 
     def _fix(self, root: _Branch) -> None:
         """Forget what no plan better than the best uses: each job is at most the gap above its least value."""
@@ -297,6 +355,6 @@ def _between(
     return {key: price for key, price in found.items() if price > 1e-6}
 
 
-def _floor(value: float) -> int:
+def _floor(value: float, exact: bool) -> int:
     """A bound that the errors of floats cannot have raised: values are whole numbers."""
-    return math.ceil(value - FLOAT_ERROR * abs(value) - 1e-3)
+    return math.ceil(value - (FLOAT_ERROR if exact else RELATIVE_ERROR) * abs(value) - 1e-3)

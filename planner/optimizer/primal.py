@@ -22,7 +22,7 @@ PATHS = 6  # prices of work whose runs are read, on each side of the best one
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     """A run of whole steps on one piece."""
 
     piece: Piece
@@ -55,11 +55,11 @@ def _phase_plan(problem: Problem, p: int, bound: PhaseBound, entry: int) -> tupl
         return None
     ranked = sorted(bound.values, key=lower_bound, reverse=True)[:PATHS]
     paths = [path for path in (_path(bound, v, entry, most) for v in ranked) if path]
-    candidates = [_trimmed(problem, p, path) for path in paths]
+    candidates = [trimmed(problem, p, path) for path in paths]
     for one in paths:
         for two in paths:
             if one is not two:
-                candidates.append(_spliced(problem, p, one, two, entry, bound))
+                candidates.append(spliced(problem, p, one, two, entry))
     best: tuple[float, tuple[Run, ...]] | None = None
     for runs in candidates:
         if runs is None or runs[-1].end_s > bound.limit:
@@ -76,9 +76,9 @@ def _after(bound: PhaseBound, problem: Problem, runs: tuple[Run, ...]) -> float:
     return float(bound.ending[step])
 
 
-def _path(bound: PhaseBound, v: Values, entry: int, most: int) -> list[_Stretch]:
+def _path(bound: PhaseBound, v: Values, entry: int, most: int) -> list[Stretch]:
     """The runs of least value from a step on under one price of work."""
-    path: list[_Stretch] = []
+    path: list[Stretch] = []
     t, k = entry, most
     while k > 0:
         best: tuple[float, int, Piece] | None = None
@@ -96,42 +96,40 @@ def _path(bound: PhaseBound, v: Values, entry: int, most: int) -> list[_Stretch]
         net = piece.spent - v.price * piece.of.rate * np.arange(piece.end - piece.begin + 1)
         ends = (net + v.rows[k - 1][piece.begin : piece.end + 1])[start - piece.begin + 1 :]
         end = start + 1 + int(np.argmin(ends))
-        path.append(_Stretch(piece, start, end))
+        path.append(Stretch(piece, start, end))
         t, k = end, k - 1
     return path
 
 
-def _spliced(
-    problem: Problem, p: int, one: list[_Stretch], two: list[_Stretch], entry: int, bound: PhaseBound
-) -> tuple[Run, ...] | None:
+def spliced(problem: Problem, p: int, one: list[Stretch], two: list[Stretch], entry: int) -> tuple[Run, ...] | None:
     """The first path until the latest step, the second from then on, that still does the work (by bisection)."""
     work, most = problem.phases[p].work, problem.phases[p].max_segments
 
-    def spliced(step: int) -> list[_Stretch]:
-        left = [_Stretch(s.piece, s.start, min(s.end, step)) for s in one if s.start < step]
-        right = [_Stretch(s.piece, max(s.start, step), s.end) for s in two if s.end > step]
+    def joined(step: int) -> list[Stretch]:
+        left = [Stretch(s.piece, s.start, min(s.end, step)) for s in one if s.start < step]
+        right = [Stretch(s.piece, max(s.start, step), s.end) for s in two if s.end > step]
         if left and right and left[-1].piece is right[0].piece and left[-1].end == right[0].start:
-            right[0] = _Stretch(right[0].piece, left.pop().start, right[0].end)
+            right[0] = Stretch(right[0].piece, left.pop().start, right[0].end)
         return left + right
 
     low, high = entry, max(s.end for s in (*one, *two))
-    if _work(problem, spliced(low)) < work:
+    if _work(problem, joined(low)) < work:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        if _work(problem, spliced(middle)) >= work:
+        if _work(problem, joined(middle)) >= work:
             low = middle
         else:
             high = middle
-    path = spliced(low)
-    return _trimmed(problem, p, path) if len(path) <= most else None
+    path = joined(low)
+    return trimmed(problem, p, path) if len(path) <= most else None
 
 
-def _work(problem: Problem, path: list[_Stretch]) -> int:
+def _work(problem: Problem, path: list[Stretch]) -> int:
     return sum(work_done(s.piece.of, (s.end - s.start) * problem.step_s, problem.step_s) for s in path)
 
 
-def _trimmed(problem: Problem, p: int, path: list[_Stretch]) -> tuple[Run, ...] | None:
+def trimmed(problem: Problem, p: int, path: list[Stretch]) -> tuple[Run, ...] | None:
     """The runs up to the second at which the work is done; None when it is not, or a run outlasts its last block."""
     left = problem.phases[p].work
     runs = []

@@ -5,12 +5,13 @@ taking a few jobs out and placing them anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from planner.optimizer.job_pricing import Floats, Job, Prices, Schedule
+from planner.optimizer.job_segments import SegmentJob
 from planner.optimizer.master import Column, Mixture
 from planner.optimizer.problem import Run
 from planner.optimizer.shared import Ints, Shared
@@ -24,7 +25,7 @@ WORKERS = 2
 class Plans:
     """The best plan so far of jobs that share resources, and ways to better ones."""
 
-    def __init__(self, jobs: Sequence[Job], shared: Shared, other_cap: int | None) -> None:
+    def __init__(self, jobs: Sequence[Job | SegmentJob], shared: Shared, other_cap: int | None) -> None:
         self.jobs, self.shared, self.other_cap = jobs, shared, other_cap
         self.schedules: list[Schedule] | None = None
         self.value: int | None = None
@@ -86,9 +87,7 @@ class Plans:
             self.shared.take(free, schedules[0])
         return self.learn([placed[number] for number in range(len(self.jobs))])
 
-    def improve(
-        self, prices: Mapping[tuple[int, int], float], floors: Floats, until: float, stop: Callable[[], bool]
-    ) -> int:
+    def improve(self, prices: Mapping[tuple[int, int], float], floors: Floats, until: float) -> int:
         """Take a few jobs out that want the same resources, place them anew; how often that was better.
 
         `floors` are lower bounds of the jobs' values: those far above theirs are taken first.
@@ -102,7 +101,7 @@ class Plans:
         wants = [self._resources(number) for number in range(len(self.jobs))]
         values = np.array([job.value(s) for job, s in zip(self.jobs, self.schedules, strict=True)], float)
         better = 0
-        while time.monotonic() < until and not stop():
+        while time.monotonic() < until:
             out = self._some(values - floors, wants)
             for number in out:
                 self.shared.take(free, self.schedules[number], -1)

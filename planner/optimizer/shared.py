@@ -11,13 +11,14 @@ Plans keep them anyway, mixtures of plans need not. They are resources of their 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.problem import Problem, Run, RunOption
+from planner.optimizer.independent import part
+from planner.optimizer.problem import Problem, Run, RunOption, Window
 from planner.optimizer.runs import ceil_div
 
 Ints = NDArray[np.int64]
@@ -155,3 +156,55 @@ def _capacity(options: Sequence[RunOption], horizon: int) -> Ints:
             np.maximum(stated[span], window.capacity, out=stated[span])
             np.maximum(largest[span], option.nodes, out=largest[span])
     return np.where(stated > 0, stated, largest)
+
+
+def priced_part(
+    problem: Problem, order: Sequence[int], shared: Shared, prices: Mapping[tuple[int, int], float]
+) -> tuple[Problem, list[int]]:
+    """Some phases alone, their options dearer by what they claim, rounded down; and which option each of them is.
+
+    Options that may be billed beyond the step in which a run ends keep their prices, since nothing is claimed there.
+    What a plan costs in it is then at most what it costs with the prices of resources.
+    """
+    alone, index = part(problem, order, problem.options)
+    steps: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for (resource, step), price in sorted(prices.items()):
+        steps[resource].append((step, price))
+    known: dict[tuple[int, tuple[tuple[int, float], ...]], tuple[Window, ...]] = {}
+    options = []
+    for option, at in zip(alone.options, index, strict=True):
+        billing = option.billing
+        plain = not billing.blocks_s and billing.unit_s == 1 and billing.minimum_s <= problem.step_s
+        claims = tuple((r, amount / option.nodes) for r, amount in shared.of(at) if r in steps) if plain else ()
+        if claims:
+            key = (id(option.windows), claims)
+            if key not in known:
+                known[key] = _dearer(option.windows, claims, steps, problem.step_s)
+            option = replace(option, windows=known[key])
+        options.append(option)
+    return replace(alone, options=tuple(options)), index
+
+
+def _dearer(
+    windows: tuple[Window, ...],
+    claims: Sequence[tuple[int, float]],
+    steps: Mapping[int, list[tuple[int, float]]],
+    step_s: int,
+) -> tuple[Window, ...]:
+    """Windows with what a node claims in priced steps added to the price of a node-hour."""
+    extra: dict[int, float] = defaultdict(float)
+    for resource, amount in claims:
+        for step, price in steps[resource]:
+            extra[step] += amount * price * 3600 / step_s
+    found = []
+    for window in windows:
+        inside = sorted(step for step in extra if window.start <= step < window.end)
+        at = window.start
+        for step in inside:
+            if at < step:
+                found.append(replace(window, start=at, end=step))
+            found.append(replace(window, start=step, end=step + 1, price=window.price + int(extra[step])))
+            at = step + 1
+        if at < window.end:
+            found.append(replace(window, start=at))
+    return tuple(found)

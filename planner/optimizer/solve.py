@@ -293,7 +293,7 @@ class _Search:
         problem = self.problem
         parts = parts_of(problem)
         orders = [order for phases in parts if (order := chain_order_of(problem, phases)) is not None]
-        if len(orders) == len(parts) > 1 and self.one_run and problem.aim != "finish":
+        if len(orders) == len(parts) > 1 and (problem.aim == "cost" or (self.one_run and problem.aim == "carbon")):
             return self.portfolio(orders)
 
         def share(number: int) -> Callable[[Problem], Solution]:
@@ -330,7 +330,7 @@ class _Search:
             return bool(self.told(news or (), bound)) or too_dear
 
         try:
-            search = Portfolio(problem, orders, report, self.started + self.time_limit_s)
+            search = Portfolio(problem, orders, optimum, report, self.started + self.time_limit_s)
             search.search()
         except TimeUp:
             return self.so_far()
