@@ -9,12 +9,13 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 
-from planner.optimizer.problem import Problem, Run, RunOption, Solution
+from planner.optimizer.problem import Bought, Problem, Run, RunOption, Solution
 
 
-def evaluate(problem: Problem, runs: tuple[Run, ...]) -> tuple[int, int, int]:
-    """Cost in micro-USD with lateness, finish in seconds and carbon in grams of these runs."""
+def evaluate(problem: Problem, runs: tuple[Run, ...], bought: tuple[Bought, ...] = ()) -> tuple[int, int, int]:
+    """Cost in micro-USD (runs, purchases, moves, lateness), finish in seconds and carbon in grams of a plan."""
     cost = sum(_cost(problem.options[run.option], run, problem.step_s) for run in runs)
+    cost += sum(_purchase_cost(problem, purchase) for purchase in bought) + _moves_cost(problem, runs)
     carbon = sum(
         math.ceil(Fraction(problem.options[run.option].carbon_g_step * (run.end_s - run.start_s), problem.step_s))
         for run in runs
@@ -35,6 +36,11 @@ def check(problem: Problem, solution: Solution) -> list[str]:
         for number, run in enumerate(solution.runs)
         if not 0 <= run.option < len(problem.options)
     ]
+    wrong += [
+        f"purchase {number} names term {purchase.term}, which does not exist"
+        for number, purchase in enumerate(solution.bought)
+        if not 0 <= purchase.term < len(problem.terms)
+    ]
     if wrong:
         return wrong
     for run in solution.runs:
@@ -44,7 +50,12 @@ def check(problem: Problem, solution: Solution) -> list[str]:
     for index in range(len(problem.phases)):
         wrong += _phase(problem, solution.runs, index)
     wrong += _together(problem, solution.runs)
-    cost, finish_s, carbon = evaluate(problem, solution.runs)
+    wrong += _caps(problem, solution.runs)
+    for purchase in solution.bought:
+        wrong += _purchase(problem, purchase)
+    wrong += _held(problem, solution.bought)
+    wrong += _inside(problem, solution.runs, solution.bought)
+    cost, finish_s, carbon = evaluate(problem, solution.runs, solution.bought)
     claimed = {"cost": solution.cost, "finish": solution.finish_s, "carbon": solution.carbon_g}
     true = {"cost": cost, "finish": finish_s, "carbon": carbon}
     wrong += [f"{name} is {true[name]}, not {claimed[name]}" for name in true if claimed[name] != true[name]]
@@ -76,6 +87,31 @@ def _cost(option: RunOption, run: Run, step_s: int) -> int:
             last = window.price
     total += Fraction(last * (paid - seconds), 3600)
     return math.ceil(option.nodes * total) + option.setup
+
+
+def _purchase_cost(problem: Problem, purchase: Bought) -> int:
+    price = problem.terms[purchase.term].price
+    return math.ceil(Fraction(purchase.nodes * purchase.length * problem.step_s * price, 3600))
+
+
+def _moves_cost(problem: Problem, runs: tuple[Run, ...]) -> int:
+    """What moving the checkpoint costs, within phases and from each phase to every one after it."""
+    rows = [
+        [
+            problem.options[run.option]
+            for run in sorted(runs, key=lambda run: run.start_s)
+            if _phase_of(problem, run) == p
+        ]
+        for p in range(len(problem.phases))
+    ]
+    moves = [pair for row in rows for pair in pairwise(row)]
+    for phase, row in zip(problem.phases, rows, strict=True):
+        moves += [(rows[earlier][-1], row[0]) for earlier in phase.after if row and rows[earlier]]
+    return sum(one.leave for one, two in moves if one.place != two.place)
+
+
+def _phase_of(problem: Problem, run: Run) -> int:
+    return problem.options[run.option].phase
 
 
 def _work(option: RunOption, seconds: int, step_s: int) -> int:
@@ -163,6 +199,78 @@ def _together(problem: Problem, runs: tuple[Run, ...]) -> list[str]:
             nodes = sum(option.nodes for option in used)
             if len(used) > 1 and nodes > capacity_at(problem, offer, moment // problem.step_s):
                 wrong.append(f"{nodes} nodes of {offer} run at {moment} s, more than there are")
+    return wrong
+
+
+def _caps(problem: Problem, runs: tuple[Run, ...]) -> list[str]:
+    """At every moment the claims on a cap are within its level; outside of the levels there are none."""
+    wrong = []
+    for index, cap in enumerate(problem.caps):
+        claims = [(run, _claim(problem.options[run.option], index)) for run in runs]
+        edges = {edge * problem.step_s for level in cap.levels for edge in (level.start, level.end)}
+        for moment in sorted({run.start_s for run in runs} | edges):
+            claimed = sum(amount for run, amount in claims if run.start_s <= moment < run.end_s)
+            step = moment // problem.step_s
+            allowed = sum(level.amount for level in cap.levels if level.start <= step < level.end)
+            if claimed > allowed:
+                wrong.append(f"{claimed} of {cap.name} are claimed at {moment} s, at most {allowed} may be")
+    return wrong
+
+
+def _claim(option: RunOption, cap: int) -> int:
+    return sum(amount for index, amount in option.claims if index == cap)
+
+
+def _purchase(problem: Problem, purchase: Bought) -> list[str]:
+    """Rules of one purchase alone: size, length and start."""
+    term = problem.terms[purchase.term]
+    name = f"purchase of {purchase.nodes} nodes of {term.offer} at step {purchase.start}"
+    wrong = []
+    if purchase.nodes < 1 or (term.sizes and purchase.nodes not in term.sizes):
+        wrong.append(f"{name} has a size that is not sold")
+    if purchase.length not in term.lengths:
+        wrong.append(f"{name} lasts {purchase.length} steps, which is not sold")
+    if not term.first <= purchase.start <= term.last:
+        wrong.append(f"{name} starts outside steps {term.first} to {term.last}")
+    if (purchase.start - term.offset) % term.every:
+        wrong.append(f"{name} does not start on a step that is {term.offset} modulo {term.every}")
+    return wrong
+
+
+def _held(problem: Problem, bought: tuple[Bought, ...]) -> list[str]:
+    """Purchases of one term held at the same time have at most its capacity."""
+    wrong = []
+    for index, term in enumerate(problem.terms):
+        mine = [purchase for purchase in bought if purchase.term == index]
+        for step in sorted({purchase.start for purchase in mine}):
+            nodes = sum(one.nodes for one in mine if one.start <= step < one.start + one.length)
+            if nodes > term.capacity:
+                wrong.append(f"{nodes} nodes of {term.offer} are held at step {step}, at most {term.capacity} may be")
+    return wrong
+
+
+def _inside(problem: Problem, runs: tuple[Run, ...], bought: tuple[Bought, ...]) -> list[str]:
+    """Runs of a term lie inside a purchase of it, together on no more than its nodes; others are in none."""
+    wrong = []
+    for run in runs:
+        option, name = problem.options[run.option], f"run of {problem.options[run.option].id} at {run.start_s} s"
+        if run.bought is None:
+            wrong += [f"{name} is in no purchase"] if option.term is not None else []
+        elif not 0 <= run.bought < len(bought):
+            wrong.append(f"{name} is in purchase {run.bought}, which does not exist")
+        elif bought[run.bought].term != option.term:
+            wrong.append(f"{name} is in a purchase of another term")
+        else:
+            purchase = bought[run.bought]
+            start_s, end_s = purchase.start * problem.step_s, (purchase.start + purchase.length) * problem.step_s
+            if run.start_s < start_s or run.end_s > end_s:
+                wrong.append(f"{name} leaves its purchase, held from {start_s} s to {end_s} s")
+    for index, purchase in enumerate(bought):
+        mine = [run for run in runs if run.bought == index]
+        for moment in sorted({run.start_s for run in mine}):
+            nodes = sum(problem.options[run.option].nodes for run in mine if run.start_s <= moment < run.end_s)
+            if nodes > purchase.nodes:
+                wrong.append(f"{nodes} nodes run at {moment} s in purchase {index}, which has {purchase.nodes}")
     return wrong
 
 

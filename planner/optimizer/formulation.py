@@ -5,11 +5,15 @@ Sets
     k in 1..S(p)      segments of a phase, in time order
     c in C(p)         choices: an option of the phase in one stretch of contiguous windows
     w in V(c)         windows of the stretch; the model grows with prices that change, not with steps
+    z in Z            caps; windows are cut to the steps in which every cap holds the claims of its option
+    m in M            moves: from k to k+1 of a phase, and from k of a phase to the first segment of each phase after it
 
 Parameters (integers; h = step_s seconds in a step)
     W(p)              tokens to be trained; earliest(p), limit(p) steps and seconds; late(p) micro-USD per step
     n, r, l, f, g     of an option: nodes, tokens per step, tokens lost by starting, micro-USD and grams
     price(w)          micro-USD per node-hour
+    place, leave      of an option: where it runs, micro-USD for moving out of there
+    claim(z), most(z,t)  of an option: what it claims of a cap while it runs; of a cap: what there is in a step
 
 Variables
     use(p,k)          the segment exists                       pick(p,k,c)  it runs choice c
@@ -17,13 +21,17 @@ Variables
     first, last(.,w)  the window it starts in, and ends in     inside(.,w)  seconds of the run in the window
     billed(c), tail   seconds paid for, those after the run    cost(c), cost, grams
     work of the segment in tokens times h                      end(p), overdue(p), finish
+    moved(m,a,f)      move m is made, out of place a, where it costs f
 
 Objective
-    min  sum cost + late overdue   |   finish   |   sum grams          ties by the other two, in that order
+    min  sum cost + f moved + late overdue   |   finish   |   sum grams    ties by the other two, in that order
 
 Constraints
     [one choice]   [in order]    [length]      [windows]      [training]     [done]      [billing]   [money]
-    [carbon]       [phase end]   [lateness]    [precedence]   [sharing]      [caps]      [strength]
+    [moves]        [carbon]      [phase end]   [lateness]     [precedence]   [at once]   [offers]    [caps]
+    [totals]       [strength]
+
+Terms and what is bought of them are not in this model: options with a term are refused.
 
 Products of a literal and an inequality are enforced constraints ("=>"). Inequalities that the objective or a cap
 presses on are stated in that direction only; `check` recomputes every value from the runs.
@@ -35,13 +43,11 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
-from planner.optimizer.check import capacity_at
-from planner.optimizer.problem import Problem, Run, RunOption
-from planner.optimizer.runs import TimeUp, ancestors, ceil_div, limit_s
-from planner.optimizer.variables import LIMIT, Model, affordable, choices_of, dearest, declare
+from planner.optimizer.problem import Level, Problem
+from planner.optimizer.runs import TimeUp, capacities, ceil_div, clipped, limit_s
+from planner.optimizer.variables import LIMIT, Key, Model, Segment, affordable, choices_of, dearest, declare
 
 SECONDS_PER_WINDOW = 5e-5  # that building takes
 
@@ -51,13 +57,11 @@ def build(problem: Problem, options: Sequence[int], most_cost: int | None = None
 
     Raises TimeUp when it cannot be built before `stop_at`.
     """
+    assert all(problem.options[index].term is None for index in options), "terms are not in the direct model"
+    problem = clipped(problem)
     choices = {p: choices_of(problem, p, options) for p in range(len(problem.phases))}
     if most_cost is None:
-        most_cost = sum(
-            phase.max_segments * max((dearest(choice) for choice in choices[p]), default=0)
-            + phase.late_cost * max(0, problem.horizon - phase.deadline)
-            for p, phase in enumerate(problem.phases)
-        )
+        most_cost = dearest(problem, choices)
     else:
         choices = {p: affordable(found, most_cost) for p, found in choices.items()}
     unit = 1
@@ -204,6 +208,33 @@ def money(m: Model) -> None:
         m.cp.add(m.cost[s] == sum(m.cost_of[*s, i] for i in range(len(m.choices[s[0]]))))
 
 
+def moves(m: Model) -> None:
+    """moved(m,a,f) >= sum of pick(k,c) with place a and leave f - sum of pick(k',c) with place a - none(m); m: k to k';
+    none(m) = 1 - use(k') within a phase, use(p,k+1) to a phase after p, as k is not the last then"""
+    for p in range(len(m.problem.phases)):
+        for s in m.segments(p):
+            later = m.use.get((p, s[1] + 1))
+            if later is not None:
+                _move(m, s, (p, s[1] + 1), 1 - later)
+            for q, after in enumerate(m.problem.phases):
+                if p in after.after:
+                    _move(m, s, (q, 0), 0 if later is None else later)
+
+
+def _move(m: Model, one: Segment, two: Segment, none: Any) -> None:
+    """From a segment to one that may follow it; `none` is 1 when it does not."""
+    here: dict[tuple[str, int], list[Any]] = defaultdict(list)
+    there: dict[str, list[Any]] = defaultdict(list)
+    for i, c in enumerate(m.choices[one[0]]):
+        here[c.of.place, c.of.leave].append(m.pick[*one, i])
+    for i, c in enumerate(m.choices[two[0]]):
+        there[c.of.place].append(m.pick[*two, i])
+    for (place, leave), picks in here.items():
+        if leave and there.keys() != {place}:
+            moved = m.moved[one, two, place, leave] = m.cp.new_bool_var("")
+            m.cp.add(moved >= sum(picks) - sum(there[place]) - none)
+
+
 def carbon(m: Model) -> None:
     """h grams >= sum g(c) run(c)"""
     for s in m.use:
@@ -235,54 +266,57 @@ def precedence(m: Model) -> None:
             m.cp.add(m.start[p, 0] >= m.end[q])
 
 
-def sharing(m: Model) -> None:
-    """at every moment: nodes of one offer <= its capacity, all nodes <= max_nodes, all power <= max_power_w"""
-    before = ancestors(m.problem.phases)
-    phases = range(len(m.problem.phases))
-    if all(p in before[q] or q in before[p] for p in phases for q in phases if p != q):
+def at_once(m: Model) -> None:
+    """at every moment: all nodes <= max_nodes, all power <= max_power_w"""
+    if not m.interval:
         return  # nothing can run at the same time
-    stop = {s: m.cp.new_int_var(0, m.problem.horizon * m.problem.step_s, "") for s in m.use}
-    for s in m.use:
-        m.cp.add(stop[s] == m.end_s(s))
-    everything: list[tuple[Any, RunOption]] = []
-    of_offer: dict[str, list[tuple[Any, RunOption]]] = defaultdict(list)
-    for key, pick in m.pick.items():
-        p, k, i = key
-        s, c = (p, k), m.choices[p][i]
-        # ending within a step frees the nodes at that second: intervals are in seconds
-        interval = m.cp.new_optional_interval_var(
-            m.problem.step_s * m.start[s], m.seconds[s], stop[s], pick, f"interval{key}"
-        )
-        everything.append((interval, c.of))
-        if c.of.offer:
-            of_offer[c.of.offer].append((interval, c.of))
-    intervals = [interval for interval, _ in everything]
+    intervals, used = list(m.interval.values()), [m.choices[p][i].of for p, _, i in m.interval]
     if m.problem.max_nodes is not None:
-        m.cp.add_cumulative(intervals, [option.nodes for _, option in everything], m.problem.max_nodes)
+        m.cp.add_cumulative(intervals, [option.nodes for option in used], m.problem.max_nodes)
     if m.problem.max_power_w is not None:
-        m.cp.add_cumulative(intervals, [option.power_w for _, option in everything], m.problem.max_power_w)
-    for offer, used in of_offer.items():
-        if len({option.phase for _, option in used}) > 1:
-            _capacity(m, offer, used)
+        m.cp.add_cumulative(intervals, [option.power_w for option in used], m.problem.max_power_w)
 
 
-def _capacity(m: Model, offer: str, used: list[tuple[Any, RunOption]]) -> None:
-    """nodes of one offer <= capacity(t): what is missing to its greatest capacity is taken by fixed intervals."""
-    windows_of = [w for option in m.problem.options if option.offer == offer for w in option.windows]
-    edges = sorted({edge for w in windows_of for edge in (w.start, w.end)})
-    levels = [(a, b, capacity_at(m.problem, offer, a)) for a, b in pairwise(edges)]
-    greatest = max(level for _, _, level in levels)
-    h = m.problem.step_s
-    intervals, demands = [interval for interval, _ in used], [option.nodes for _, option in used]
-    for a, b, level in levels:
-        if 0 < level < greatest:  # at level 0 nothing of this offer can run anyway
-            intervals.append(m.cp.new_fixed_size_interval_var(a * h, (b - a) * h, ""))
-            demands.append(greatest - level)
-    m.cp.add_cumulative(intervals, demands, greatest)
+def offers(m: Model) -> None:
+    """at every moment: nodes of one offer <= its capacity"""
+    used: dict[str, dict[Key, int]] = defaultdict(dict)
+    for key in m.interval:
+        option = m.choices[key[0]][key[2]].of
+        if option.offer:
+            used[option.offer][key] = option.nodes
+    for offer, demands in used.items():
+        _at_most(m, demands, capacities(option for option in m.problem.options if option.offer == offer))
 
 
 def caps(m: Model) -> None:
-    """sum cost + late overdue <= budget;  sum grams <= cap"""
+    """at every moment t, for every cap z: claims(z) of what runs <= most(z,t)"""
+    used: dict[int, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
+    for key in m.interval:
+        for cap, amount in m.choices[key[0]][key[2]].of.claims:
+            if amount > 0:
+                used[cap][key] += amount
+    for cap, demands in used.items():
+        _at_most(m, demands, m.problem.caps[cap].levels)
+
+
+def _at_most(m: Model, demands: dict[Key, int], levels: Sequence[Level]) -> None:
+    """What runs at the same time demands at most the level: what a level lacks to the greatest, fixed intervals take.
+
+    Where there is no level or none of an amount no window is left, so nothing has to be taken there.
+    """
+    if len({p for p, _, _ in demands}) < 2:
+        return  # runs of one phase are never at the same time
+    h, greatest = m.problem.step_s, max(level.amount for level in levels)
+    intervals, amounts = [m.interval[key] for key in demands], list(demands.values())
+    for level in levels:
+        if 0 < level.amount < greatest:
+            intervals.append(m.cp.new_fixed_size_interval_var(level.start * h, (level.end - level.start) * h, ""))
+            amounts.append(greatest - level.amount)
+    m.cp.add_cumulative(intervals, amounts, greatest)
+
+
+def totals(m: Model) -> None:
+    """sum cost + f moved + late overdue <= budget;  sum grams <= carbon_cap"""
     limit = m.most_cost if m.problem.budget is None else min(m.most_cost, m.problem.budget // m.unit)
     m.cp.add(m.total_cost() <= limit)
     if m.problem.carbon_cap is not None:
@@ -313,38 +347,14 @@ CONSTRAINTS: tuple[Callable[[Model], None], ...] = (
     done,
     billing,
     money,
+    moves,
     carbon,
     phase_end,
     lateness,
     precedence,
-    sharing,
+    at_once,
+    offers,
     caps,
+    totals,
     strength,
 )
-
-
-def hint(m: Model, runs: tuple[Run, ...]) -> None:
-    """Offer a plan to the search."""
-    h = m.problem.step_s
-    for p in range(len(m.problem.phases)):
-        own = [run for run in runs if m.problem.options[run.option].phase == p]
-        for s, run in zip(m.segments(p), [*own, *[None] * len(m.segments(p))], strict=False):
-            m.cp.add_hint(m.use[s], run is not None)
-            m.cp.add_hint(m.start[s], 0 if run is None else run.start_s // h)
-            m.cp.add_hint(m.seconds[s], 0 if run is None else run.end_s - run.start_s)
-            m.cp.add_hint(m.steps[s], 0 if run is None else ceil_div(run.end_s - run.start_s, h))
-            for i, c in enumerate(m.choices[p]):
-                mine = run is not None and c.option == run.option
-                mine = mine and run is not None and c.stretch[0].start * h <= run.start_s < c.stretch[-1].end * h
-                m.cp.add_hint(m.pick[*s, i], mine)
-                m.cp.add_hint(m.run[*s, i], run.end_s - run.start_s if mine and run is not None else 0)
-
-
-def runs_of(m: Model, value: Callable[[Any], int]) -> tuple[Run, ...]:
-    """The plan that a solution of the model says, in order of start."""
-    found = []
-    for (p, k, i), pick in m.pick.items():
-        if value(pick):
-            start = value(m.start[p, k]) * m.problem.step_s
-            found.append(Run(m.choices[p][i].option, start, start + value(m.seconds[p, k])))
-    return tuple(sorted(found, key=lambda run: (run.start_s, run.option)))

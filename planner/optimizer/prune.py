@@ -10,13 +10,17 @@ A replaces B of the same phase in any run [s, e) of B when all of these hold:
                  that divides B's, without blocks; a longest run no shorter.
     [shorter]    A's last run may be shorter than B's: A's cost must not rise when a run gets shorter, see `monotone`.
     [carbon]     g(A) <= g(B); or carbon is only a last tie, and A is cheaper by at least a micro-USD in every second.
-    [claims]     when phases may overlap in time: the same offer, no more nodes and no more power than B.
+    [claims]     when phases may overlap in time: the same offer, no more nodes, power and claims on any cap than B.
+    [moves]      where leaving a place costs: the place of B. A may do so much that later runs fall away and A is the
+                 last, left from: leave(A) is no more than that of any option of the phase there; and nothing when
+                 several phases come after a phase of several runs, each of which would pay it.
 
 Of options that replace each other the first is kept: the relation is transitive, so the kept ones replace all others.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -71,6 +75,10 @@ def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
     no_longer = np.array([[_no_longer(a, b) for b in terms] for a in terms])
     carbon_matters = problem.aim == "carbon" or problem.carbon_cap is not None
     alone = chain_order(problem.phases) is not None
+    left_cheaply = _left_cheaply(problem, options)
+    places = {name: number for number, name in enumerate(dict.fromkeys(option.place for option in problem.options))}
+    moving = any(option.leave for option in problem.options)
+    place = np.array([places[option.place] if moving else 0 for option in options], np.int64)
     # those that can replace come before those they replace, as far as one order can say it
     bill = np.array([(max(o.billing.minimum_s, *o.billing.blocks_s, 0), o.billing.unit_s) for o in options], np.int64)
     highest = 2 * float(costs[costs < NEVER].max(initial=1))
@@ -81,7 +89,8 @@ def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
         rivals = np.array(kept, np.int64)
         if len(rivals):
             # ratios are compared as floats with a margin on the safe side
-            fits = steady[rivals] & (rate[rivals] >= rate[b]) & (setup[rivals] <= setup[b])
+            fits = steady[rivals] & left_cheaply[rivals] & (place[rivals] == place[b])
+            fits &= (rate[rivals] >= rate[b]) & (setup[rivals] <= setup[b])
             fits &= (delay[rivals] < delay[b] * (1 - 1e-12)) | ((loss[rivals] == loss[b]) | (loss[rivals] == 0))
             fits &= no_longer[term[rivals], term[b]]
             if carbon_matters:
@@ -107,11 +116,32 @@ def _replaces(
     there = costs[b] < NEVER
     if not (costs[a][there] <= costs[b][there]).all():
         return False
-    if not alone and options[a].offer != options[b].offer:
+    if not alone and (options[a].offer != options[b].offer or not _claims_no_more(options[a], options[b])):
         return False
     if carbon_matters or options[a].carbon_g_step <= options[b].carbon_g_step:
         return True
     return bool((costs[b][there] - costs[a][there] >= 3600).all())  # a micro-USD a second: rounding cannot hide it
+
+
+def _claims_no_more(a: RunOption, b: RunOption) -> bool:
+    """Whether `a` claims at most what `b` claims, on every cap."""
+    most: dict[int, int] = defaultdict(int)
+    for cap, amount in b.claims:
+        most[cap] += amount
+    for cap, amount in a.claims:
+        most[cap] -= amount
+    return all(rest >= 0 for rest in most.values())
+
+
+def _left_cheaply(problem: Problem, options: list[RunOption]) -> NDArray[np.bool_]:
+    """Which options of a phase may be the last in their place whatever was, see [moves]."""
+    phase = options[0].phase
+    followers = sum(phase in after.after for after in problem.phases)
+    least: dict[str, int] = {}
+    for option in options:
+        least[option.place] = min(option.leave, least.get(option.place, option.leave))
+    often = followers > 1 and problem.phases[phase].max_segments > 1
+    return np.array([option.leave <= (0 if often else least[option.place]) for option in options], np.bool_)
 
 
 def _node_prices(problem: Problem, options: list[RunOption]) -> NDArray[np.int64]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
-from planner.optimizer.problem import Billing, PhaseTask, Problem, Run, RunOption, Window
+from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, Run, RunOption, Window
 
 Stretch = tuple[Window, ...]  # contiguous windows, neighbours of one price merged
 REMEMBERED = 20_000
@@ -17,6 +18,14 @@ _KNOWN: dict[int, tuple[tuple[Window, ...], int, list[Stretch]]] = {}  # by iden
 
 class TimeUp(Exception):
     """A search ran out of time or memory; what it knew before still holds."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A search was stopped from the keyboard; it had found these runs (none yet: empty) and this bound."""
+
+    def __init__(self, runs: tuple[Run, ...], bound: int) -> None:
+        super().__init__()
+        self.runs, self.bound = runs, bound
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -140,6 +149,122 @@ def usable(problem: Problem) -> list[int]:
         and (problem.max_nodes is None or option.nodes <= problem.max_nodes)
         and (problem.max_power_w is None or option.power_w <= problem.max_power_w)
     ]
+
+
+def clipped(problem: Problem) -> Problem:
+    """The same problem with every option's windows cut to the steps in which the levels of its caps hold its claims.
+
+    Options keep their indices, and those that shared their windows go on sharing them. Capacities are `stated` first:
+    an option that is cut away in a step still counts for the nodes that its offer has then.
+    """
+    if not problem.caps:
+        return problem
+    problem = stated(problem)
+    holding: dict[tuple[tuple[int, int], ...], tuple[Level, ...]] = {}
+    known: dict[tuple[int, tuple[Level, ...]], tuple[Window, ...]] = {}
+    options = []
+    for option in problem.options:
+        if any(amount > 0 for _, amount in option.claims):
+            if option.claims not in holding:
+                holding[option.claims] = _holding(problem.caps, option.claims)
+            key = (id(option.windows), holding[option.claims])
+            if key not in known:
+                known[key] = _cut(option.windows, key[1])
+            option = _with_windows(option, known[key])
+        options.append(option)
+    return replace(problem, options=tuple(options))
+
+
+def stated(problem: Problem) -> Problem:
+    """The same problem with the capacities of offers that phases may use at the same time stated in their windows.
+
+    What may run at the same time then no longer depends on which options there are, so some may be left out.
+    """
+    if chain_order(problem.phases) is not None:
+        return problem
+    users: dict[str, list[RunOption]] = {}
+    for option in problem.options:
+        users.setdefault(option.offer, []).append(option)
+    levels = {
+        offer: capacities(options)
+        for offer, options in users.items()
+        if offer and len({option.phase for option in options}) > 1
+    }
+    known: dict[tuple[int, str], tuple[Window, ...]] = {}
+    options = []
+    for option in problem.options:
+        key = (id(option.windows), option.offer)
+        if option.offer in levels and key not in known:
+            known[key] = _cut(option.windows, levels[option.offer])
+        options.append(_with_windows(option, known.get(key, option.windows)))
+    return replace(problem, options=tuple(options))
+
+
+def capacities(options: Iterable[RunOption]) -> tuple[Level, ...]:
+    """The nodes of an offer over time, from all its options: as stated, else the largest that may run."""
+    largest: dict[int, tuple[tuple[Window, ...], int]] = {}  # by identity: options of an offer mostly share windows
+    for option in options:
+        _, nodes = largest.get(id(option.windows), ((), 0))
+        largest[id(option.windows)] = (option.windows, max(nodes, option.nodes))
+    edges = sorted({edge for windows, _ in largest.values() for w in windows for edge in (w.start, w.end)})
+    place = {edge: at for at, edge in enumerate(edges)}
+    known, seen = [0] * len(edges), [0] * len(edges)
+    for windows, nodes in largest.values():
+        for window in windows:
+            for at in range(place[window.start], place[window.end]):
+                known[at] = max(known[at], window.capacity)
+                seen[at] = max(seen[at], nodes)
+    found: list[Level] = []
+    for at, (start, end) in enumerate(pairwise(edges)):
+        amount = known[at] or seen[at]
+        if found and found[-1].amount == amount:
+            found[-1] = replace(found[-1], end=end)
+        else:
+            found.append(Level(start, end, amount))
+    return tuple(found)
+
+
+def _holding(caps: Sequence[Cap], claims: tuple[tuple[int, int], ...]) -> tuple[Level, ...]:
+    """The steps in which every cap has enough for these claims, as levels without an amount."""
+    needed: dict[int, int] = {}
+    for cap, amount in claims:
+        needed[cap] = needed.get(cap, 0) + amount
+    edges: dict[int, int] = {}  # by step: how many more caps have enough from it on
+    for cap, amount in needed.items():
+        for level in caps[cap].levels:
+            if level.amount >= amount > 0:
+                edges[level.start] = edges.get(level.start, 0) + 1
+                edges[level.end] = edges.get(level.end, 0) - 1
+    found: list[Level] = []
+    enough, all_of_them = 0, sum(amount > 0 for amount in needed.values())
+    for start, end in pairwise(sorted(edges)):
+        enough += edges[start]
+        if enough == all_of_them and found and found[-1].end == start:
+            found[-1] = replace(found[-1], end=end)
+        elif enough == all_of_them:
+            found.append(Level(start, end, 0))
+    return tuple(found)
+
+
+def _cut(windows: tuple[Window, ...], levels: Sequence[Level]) -> tuple[Window, ...]:
+    """The windows inside the levels, with any amount as capacity; the very tuple when nothing changes."""
+    found: list[Window] = []
+    at = 0
+    for window in windows:
+        while at < len(levels) and levels[at].end <= window.start:
+            at += 1
+        for number in range(at, len(levels)):
+            level = levels[number]
+            if level.start >= window.end:
+                break
+            start, end = max(window.start, level.start), min(window.end, level.end)
+            piece = replace(window, start=start, end=end, capacity=level.amount or window.capacity)
+            found.append(window if piece == window else piece)
+    return windows if found == [*windows] else tuple(found)
+
+
+def _with_windows(option: RunOption, windows: tuple[Window, ...]) -> RunOption:
+    return option if windows is option.windows else replace(option, windows=windows)
 
 
 def renamed(runs: Iterable[Run], index: Sequence[int]) -> tuple[Run, ...]:

@@ -23,7 +23,7 @@ from planner.optimizer.least import least_cost
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import TimeUp, chain_order, renamed, usable
+from planner.optimizer.runs import Interrupted, TimeUp, chain_order, clipped, renamed, stated, usable
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
 
 Progress = Callable[[int | None, int, float], object]
@@ -37,7 +37,7 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
-    fewer, index = _fewer(problem)
+    fewer, index = _fewer(clipped(stated(problem)))
     search = _Search(fewer, time_limit_s, progress)
     try:
         solution = search.optimum()
@@ -57,7 +57,7 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
 
 def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
     """As `solve`, without reasons where there is no plan, on all options, unchecked."""
-    return _Search(problem, time_limit_s, progress).optimum()
+    return _Search(clipped(stated(problem)), time_limit_s, progress).optimum()
 
 
 def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
@@ -296,9 +296,13 @@ class _Search:
         options = self.worthwhile()
         limit_s -= time.monotonic() - started
         known = None if best is None else best.runs
-        status, runs, bound = solve_direct(
-            self.problem, limit_s, known, self.bound, options, self.progress, self.started
-        )
+        try:
+            status, runs, bound = solve_direct(
+                self.problem, limit_s, known, self.bound, options, self.progress, self.started
+            )
+        except Interrupted as stop:
+            self.told(stop.runs, stop.bound)
+            raise
         if status in ("infeasible", "unknown"):
             return Solution(status, bound=0 if status == "infeasible" else bound)
         return _bounded(self.problem, _solution(self.problem, runs), None if status == "optimal" else bound)

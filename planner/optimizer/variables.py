@@ -14,6 +14,7 @@ from planner.optimizer.runs import (
     Stretch,
     billed_s,
     ceil_div,
+    chain_order,
     duration_s,
     limit_s,
     longest_s,
@@ -73,6 +74,7 @@ class Choice:
 
 
 Segment = tuple[int, int]  # phase, number
+Key = tuple[int, int, int]  # phase, number, choice
 
 
 @dataclass(slots=True)
@@ -85,17 +87,19 @@ class Model:
     cp: Any = field(default_factory=cp_model.CpModel)
     choices: dict[int, list[Choice]] = field(default_factory=dict)
     use: dict[Segment, Any] = field(default_factory=dict)
-    pick: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    pick: dict[Key, Any] = field(default_factory=dict)
     start: dict[Segment, Any] = field(default_factory=dict)
     steps: dict[Segment, Any] = field(default_factory=dict)
     seconds: dict[Segment, Any] = field(default_factory=dict)
-    run: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    run: dict[Key, Any] = field(default_factory=dict)
     first: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
     last: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
-    billed: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    billed: dict[Key, Any] = field(default_factory=dict)
     inside: dict[tuple[int, int, int, int], Any] = field(default_factory=dict)
-    cost_of: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    cost_of: dict[Key, Any] = field(default_factory=dict)
     cost: dict[Segment, Any] = field(default_factory=dict)
+    moved: dict[tuple[Segment, Segment, str, int], Any] = field(default_factory=dict)
+    interval: dict[Key, Any] = field(default_factory=dict)  # in seconds; none when nothing can run at the same time
     grams: dict[Segment, Any] = field(default_factory=dict)
     work: dict[Segment, Any] = field(default_factory=dict)
     end: dict[int, Any] = field(default_factory=dict)
@@ -114,17 +118,17 @@ class Model:
         return self.start[segment] * self.problem.step_s + self.seconds[segment]
 
     def total_cost(self) -> Any:
-        late = [self.problem.phases[p].late_cost for p in self.overdue]
-        return sum(self.cost.values()) + sum(
-            ceil_div(price, self.unit) * overdue for price, overdue in zip(late, self.overdue.values(), strict=True)
-        )
+        phases = self.problem.phases
+        late = sum(ceil_div(phases[p].late_cost, self.unit) * overdue for p, overdue in self.overdue.items())
+        moves = sum(ceil_div(leave, self.unit) * moved for (_, _, _, leave), moved in self.moved.items())
+        return sum(self.cost.values()) + moves + late
 
     def rounding(self) -> int:
         """By how many units the costs of a plan may be rounded up in all; none when the unit is one micro-USD."""
         if self.unit == 1:
             return 0
         most_s = max((c.most_billed_s + c.most_tail_s for found in self.choices.values() for c in found), default=0)
-        return sum(phase.max_segments * (most_s // 3600 + 3) for phase in self.problem.phases)
+        return sum(phase.max_segments * (most_s // 3600 + 4) + len(phase.after) for phase in self.problem.phases)
 
     def total_carbon(self) -> Any:
         return sum(self.grams.values())
@@ -167,7 +171,18 @@ def affordable(choices: list[Choice], most_cost: int) -> list[Choice]:
     return found
 
 
-def dearest(choice: Choice) -> int:
+def dearest(problem: Problem, choices: dict[int, list[Choice]]) -> int:
+    """Micro-USD that no plan of these choices can exceed."""
+    total = 0
+    for p, phase in enumerate(problem.phases):
+        moves = phase.max_segments - 1 + sum(p in after.after for after in problem.phases)
+        total += phase.max_segments * max((_dearest_run(choice) for choice in choices[p]), default=0)
+        total += moves * max((choice.of.leave for choice in choices[p]), default=0)
+        total += phase.late_cost * max(0, problem.horizon - phase.deadline)
+    return total
+
+
+def _dearest_run(choice: Choice) -> int:
     price = max(window.price for window in choice.stretch)
     return ceil_div(choice.of.nodes * price * choice.most_billed_s, 3600) + choice.of.setup
 
@@ -201,3 +216,16 @@ def declare(m: Model) -> None:
         m.end[p] = cp.new_int_var(0, ceil_div(limit_s(phase, m.problem), h), f"end{p}")
         m.overdue[p] = cp.new_int_var(0, max(0, horizon - phase.deadline), f"overdue{p}")
     m.finish = cp.new_int_var(0, horizon * h, "finish")
+    if chain_order(m.problem.phases) is None:
+        _declare_intervals(m)
+
+
+def _declare_intervals(m: Model) -> None:
+    """The time of every run, in seconds: ending within a step frees what it used at that second."""
+    for s, start in m.start.items():
+        stop = m.cp.new_int_var(0, m.problem.horizon * m.problem.step_s, f"stop{s}")
+        m.cp.add(stop == m.end_s(s))
+        for i in range(len(m.choices[s[0]])):
+            m.interval[*s, i] = m.cp.new_optional_interval_var(
+                m.problem.step_s * start, m.seconds[s], stop, m.pick[*s, i], f"interval{s}{i}"
+            )
