@@ -101,6 +101,7 @@ def _limit(problem: Problem, limit: Limit) -> str:
         "carbon": f"the carbon cap of {_tonnes(value)}",
         "nodes": f"the limit of {value:,} nodes",
         "power": f"the limit of {value / 1e6:,.3f} MW",
+        "cap": f"{limit.name} of {value:,}",
         "horizon": f"the horizon at {_time(value * problem.step_s)}",
         "deadline": f"the deadline of {limit.name} at {_time(value * problem.step_s)}",
         "earliest": f"the start of {limit.name} at {_time(value * problem.step_s)} at the earliest",

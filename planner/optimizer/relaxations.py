@@ -12,7 +12,18 @@ from itertools import combinations
 
 from planner.optimizer.conflicts import Conflict
 from planner.optimizer.feasibility import Feasibility
-from planner.optimizer.limits import Kind, Limit, furthest, is_looser, lifted, needed, value_of, with_value, with_values
+from planner.optimizer.limits import (
+    Kind,
+    Limit,
+    cap_values,
+    furthest,
+    is_looser,
+    lifted,
+    needed,
+    value_of,
+    with_value,
+    with_values,
+)
 from planner.optimizer.problem import Problem, Solution
 from planner.optimizer.runs import chain_order
 
@@ -113,7 +124,7 @@ def tightest_value(search: Feasibility, problem: Problem, limit: Limit) -> Tight
     if limit.kind == "segments" and search.plan(problem) == ():
         return Tightest(value_of(free, limit), exact=True)
     values = _values(problem, limit)
-    best_at, low, exact = values.index(needed(free, limit, runs)), 0, True
+    best_at, low, exact = values.index(needed(problem, limit, runs)), 0, True
     while low < best_at:
         middle = (low + best_at) // 2
         runs = search.plan(with_value(problem, limit, values[middle]))
@@ -141,6 +152,10 @@ def _values(problem: Problem, limit: Limit) -> Sequence[int]:
         return range(furthest(problem) + 1)
     if limit.kind == "segments":
         return range(1, value_of(problem, limit) + 2)
+    if limit.kind == "cap":
+        if chain_order(problem.phases) is not None:
+            return sorted(cap_values(problem, limit))
+        return range(max(cap_values(problem, limit)) * len(problem.phases) + 2)
     sizes = [option.nodes if limit.kind == "nodes" else option.power_w for option in problem.options]
     if chain_order(problem.phases) is not None:  # never two runs at once
         return sorted(set(sizes))
