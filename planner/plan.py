@@ -29,6 +29,22 @@ class PriceWindow(Fact):
     maximum_nodes: int
 
 
+class TermFact(Fact):
+    """How nodes of an offer can be bought for a time: how long, how many, from when.
+
+    A purchase starts at `first` or a whole number of `every_seconds` later, not after `last`; those held at the same
+    time have at most `maximum_nodes` together. `sizes` are the only node counts sold, () any.
+    """
+
+    price_usd_node_hour: float
+    lengths_seconds: tuple[int, ...]
+    sizes: tuple[int, ...] = ()
+    first: datetime
+    last: datetime
+    every_seconds: int
+    maximum_nodes: int
+
+
 class OfferFact(Fact):
     """What the plan relied on about one offer."""
 
@@ -44,6 +60,11 @@ class OfferFact(Fact):
     minimum_seconds: int = 0
     unit_seconds: int = 1
     blocks_seconds: tuple[int, ...] = ()
+    terms: tuple[TermFact, ...] = ()  # bought for a time; `windows` then hold what an hour of use costs on top
+    region_names: tuple[str, ...] = ()  # what limits may call the region: id, name, country, groups
+    accelerator_names: tuple[str, ...] = ()  # what limits may call the accelerator
+    egress_usd_gb: float = 0.0  # of a checkpoint that leaves the region
+    egress_basis: str = ""
     price_source: str = ""
     price_date: str = ""
     availability_basis: str = ""
@@ -62,6 +83,21 @@ class PhaseFact(Fact):
     late_cost_usd_day: float = 0.0
     max_segments: int = 1
     after: tuple[str, ...] = ()
+    checkpoint_gb: float = 0.0  # to be moved when the next run is elsewhere
+
+
+class LimitFact(Fact):
+    """A limit on what runs at the same time over the offers that it names; no end or no name: all."""
+
+    name: str
+    unit: Literal["nodes", "accelerators", "MW"]
+    maximum: float
+    provider: str | None = None
+    region: str | None = None
+    purchase_option: str | None = None
+    accelerator: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 class Assignment(Fact):
@@ -99,11 +135,11 @@ class Assignment(Fact):
     power_mw: float = 0.0
     energy_mwh: float = 0.0
     carbon_t: float = 0.0
-    cost_usd: float
+    cost_usd: float  # its own purchase, or its part of a shared one; what nobody uses is in the plan's costs
 
 
 class Purchase(Fact):
-    """What is paid for: this offer, n nodes, from, until."""
+    """What is paid for: this offer, n nodes, from, until; the runs inside it, by their place in the plan."""
 
     offer: str
     purchase_option: str
@@ -111,7 +147,11 @@ class Purchase(Fact):
     start: datetime
     end: datetime
     held_share: float = 1.0
-    cost_usd: float
+    cost_usd: float  # what the use of its nodes costs on top included
+    use_usd: float = 0.0  # of the cost, what is paid for use alone
+    unused_share: float = 0.0  # of the node-hours paid
+    term: int | None = None  # of the offer's terms, the one it is bought on; None: a run's own
+    runs: tuple[int, ...] = ()
 
 
 class Alternative(Fact):
@@ -171,6 +211,7 @@ class Plan(Fact):
     finish: datetime | None = None
     horizon_end: datetime
     budget_usd: float | None = None
+    max_nodes: int | None = None
     max_power_mw: float | None = None
     max_carbon_t: float | None = None
     carbon_t: float | None = None
@@ -189,6 +230,7 @@ class Plan(Fact):
     options_refused: dict[str, int] = Field(default_factory=dict)
     phases: tuple[PhaseFact, ...] = ()
     offers: tuple[OfferFact, ...] = ()
+    limits: tuple[LimitFact, ...] = ()
     catalog_digest: str = ""
     workload_digest: str = ""
     planner_version: str = ""

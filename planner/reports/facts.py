@@ -164,8 +164,8 @@ def used_offers(plan: Plan) -> list[OfferFact]:
 
 
 def price_basis(offer: OfferFact) -> str:
-    """Price (lowest and highest over the offer's windows) and its date."""
-    prices = sorted({window.price_usd_node_hour for window in offer.windows})
+    """Price (lowest and highest over the offer's terms, or else its windows) and its date."""
+    prices = sorted({priced.price_usd_node_hour for priced in offer.terms or offer.windows})
     span = " to ".join(f"{price:,.2f}" for price in dict.fromkeys((prices[0], prices[-1]))) if prices else "unknown"
     dated = f", priced {clean(offer.price_date)}" if offer.price_date else ", price date unknown"
     return f"{span} USD a node-hour{dated}"
@@ -257,8 +257,9 @@ def refused(plan: Plan) -> list[tuple[str, int]]:
 def _what(plan: Plan) -> str:
     runs = plan.assignments
     owned = all(run.purchase_option == "owned" for run in runs)
+    bought = owned and any(purchase.term is not None for purchase in plan.purchases)
     offers = dict.fromkeys(run.offer for run in runs)
-    verb = "Use" if owned else "Rent"
+    verb = "Buy" if bought else "Use" if owned else "Rent"
     if len(offers) > 1:
         names = list(dict.fromkeys(clean(run.accelerator) for run in runs))
         listed = ", ".join(names) if len(names) < 4 else f"{len(names)} kinds"

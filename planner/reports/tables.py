@@ -67,11 +67,14 @@ def purchases(plan: Plan) -> Table:
             f"{bought.nodes:,}",
             minute(bought.start),
             minute(bought.end),
+            percent(bought.unused_share) if bought.unused_share else "-",
             usd_exact(bought.cost_usd),
         )
         for bought in sorted(plan.purchases, key=lambda bought: bought.start)
     ]
-    return _table(("Offer", "Bought as", "Nodes", "From (UTC)", "Until (UTC)", "Cost"), rows, {2, 5}, {3, 4})
+    return _table(
+        ("Offer", "Bought as", "Nodes", "From (UTC)", "Until (UTC)", "Unused", "Cost"), rows, {2, 5, 6}, {3, 4}
+    )
 
 
 def costs(plan: Plan) -> Table:
