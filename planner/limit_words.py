@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 
+from planner import shared_limit_words
 from planner.explanation import ChangedLimit, LimitFact, SlackFact, Value, date, money
 from planner.optimizer.limits import Kind, Limit
 from planner.optimizer.relaxations import Tightest
 from planner.pricing import STEP_S, instant
+from planner.shared_limits import shared_limits
 from planner.workload import Workload
 
 KEYS: dict[Kind, str] = {
@@ -19,7 +21,6 @@ KEYS: dict[Kind, str] = {
     "carbon": "policy.max_carbon_t",
     "nodes": "policy.max_nodes",
     "power": "policy.max_power_mw",
-    "cap": "policy",
     "deadline": "deadline",
     "earliest": "earliest_start",
     "segments": "max_segments",
@@ -42,13 +43,14 @@ def in_file(workload: Workload, limit: Limit, value: int) -> Value:
 
 def stands(workload: Workload, limit: Limit, value: int) -> LimitFact:
     """A limit at its present value."""
+    if limit.kind == "cap":
+        return shared_limit_words.stands(shared_limits(workload)[limit.cap], value)
     shown = amount(workload, limit, value)
     text = {
         "budget": f"the budget of {shown}",
         "carbon": f"the carbon cap of {shown}",
         "nodes": f"policy.max_nodes {shown}",
         "power": f"policy.max_power_mw {shown}",
-        "cap": f"{limit.name} of {shown}",
         "deadline": f"the deadline of {limit.name} on {shown}",
         "earliest": f"the earliest start of {limit.name} on {shown}",
         "segments": f"max_segments {shown} of {limit.name}",
@@ -59,13 +61,14 @@ def stands(workload: Workload, limit: Limit, value: int) -> LimitFact:
 
 def changed(workload: Workload, limit: Limit, now: int, to: int) -> ChangedLimit:
     """A limit with a new value and how far that is away."""
+    if limit.kind == "cap":
+        return shared_limit_words.changed(shared_limits(workload)[limit.cap], now, to)
     shown, days = amount(workload, limit, to), f"{abs(to - now) / DAY_STEPS:,.1f}"
     by, text = {
         "budget": ((to - now) / 1e6, f"raise the budget to {shown} ({money((to - now) / 1e6)} more)"),
         "carbon": ((to - now) / 1e6, f"raise the carbon cap to {shown} ({(to - now) / 1e6:,.3f} t more)"),
         "nodes": (to - now, f"allow {shown} nodes ({to - now:,} more)"),
         "power": ((to - now) / 1e6, f"allow {shown} ({(to - now) / 1e6:,.3f} MW more)"),
-        "cap": (to - now, f"raise {limit.name} to {shown} ({to - now:,} more)"),
         "deadline": ((to - now) / DAY_STEPS, f"extend the deadline of {limit.name} by {days} days (to {shown})"),
         "earliest": ((now - to) / DAY_STEPS, f"let {limit.name} start {days} days earlier (on {shown})"),
         "segments": (to - now, f"let {limit.name} run in up to {shown} stretches (max_segments)"),
@@ -77,6 +80,9 @@ def changed(workload: Workload, limit: Limit, now: int, to: int) -> ChangedLimit
 
 def room(workload: Workload, limit: Limit, now: int, tightest: Tightest) -> SlackFact:
     """How far a limit is from its tightest value."""
+    if limit.kind == "cap":
+        limited = shared_limits(workload)[limit.cap]
+        return shared_limit_words.room(limited, now, tightest.value, tightest.exact)
     least = amount(workload, limit, tightest.value)
     gap, days = now - tightest.value, f"{abs(now - tightest.value) / DAY_STEPS:,.1f} days"
     shorter = now // DAY_STEPS - math.ceil(tightest.value / DAY_STEPS)
@@ -85,7 +91,6 @@ def room(workload: Workload, limit: Limit, now: int, tightest: Tightest) -> Slac
         "carbon": f"{gap / 1e6:,.3f} t left: {least} is enough",
         "nodes": f"{gap:,} nodes unused: {least} {'is' if tightest.value == 1 else 'are'} enough",
         "power": f"{gap / 1e6:,.3f} MW unused: {least} is enough",
-        "cap": f"{gap:,} unused: {least} {'is' if tightest.value == 1 else 'are'} enough",
         "deadline": f"{days} before it: {least} can be met",
         "earliest": f"{days} later is early enough: {least}",
         "segments": f"{least} is enough",
