@@ -52,6 +52,15 @@ class ChangeFact(Fact):
         """The change as a sentence without its end: 'raise the budget to 5,118,400 USD (118,400 USD more)'."""
         return " and ".join(one.text for one in self.change)
 
+    def sentence(self) -> str:
+        """The change and the cheapest plan then."""
+        about = "." if self.exact else " (a smaller change may do)."
+        return f"To get a plan, {self.text}: {money(self.cost_usd)}, ends {date(self.finish)}, {self.on}{about}"
+
+    def limits(self) -> tuple[tuple[str, str], ...]:
+        """Which limits change, whatever by."""
+        return tuple((one.limit, one.of) for one in self.change)
+
 
 class LawFact(Fact):
     """Export rules that keep offers out; they are reported, never lifted."""
@@ -118,16 +127,18 @@ class Explanation(Fact):
 
     def change_sentences(self) -> list[str]:
         """What would give a plan, cheapest first, each with the cheapest plan then."""
-        ordered = sorted([*self.changes, *self.policy_changes], key=lambda one: (one.cost_usd, len(one.change)))
-        return [
-            f"To get a plan, {one.text}: {money(one.cost_usd)}, ends {date(one.finish)}, {one.on}"
-            + ("." if one.exact else " (a smaller change may do).")
-            for one in ordered
-        ]
+        return [one.sentence() for one in self._cheapest_first()]
 
     def sentences(self) -> tuple[str, ...]:
-        """The conflict and the best few changes."""
-        return (*self.conflict_sentences(), *self.change_sentences()[:MOST_CHANGES])
+        """The conflict and the best few changes: the cheapest of as many kinds as there are, then others."""
+        ordered = self._cheapest_first()
+        kinds = [one.limits() for one in ordered]
+        first = [one for at, one in enumerate(ordered) if kinds.index(kinds[at]) == at]
+        chosen = [*first, *(one for one in ordered if one not in first)][:MOST_CHANGES]
+        return (*self.conflict_sentences(), *(one.sentence() for one in ordered if one in chosen))
+
+    def _cheapest_first(self) -> list[ChangeFact]:
+        return sorted([*self.changes, *self.policy_changes], key=lambda one: (one.cost_usd, len(one.change)))
 
 
 def listed(names: list[str]) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 
+from planner import shared_limit_words
 from planner.explanation import ChangedLimit, LimitFact, SlackFact, Value, date, money
 from planner.optimizer.limits import Kind, Limit
 from planner.optimizer.relaxations import Tightest
 from planner.pricing import STEP_S, instant
+from planner.shared_limits import shared_limits
 from planner.workload import Workload
 
 KEYS: dict[Kind, str] = {
@@ -42,6 +44,8 @@ def in_file(workload: Workload, limit: Limit, value: int) -> Value:
 
 def stands(workload: Workload, limit: Limit, value: int) -> LimitFact:
     """A limit at its present value."""
+    if limit.kind == "cap":
+        return shared_limit_words.stands(shared_limits(workload)[limit.cap], value)
     shown = amount(workload, limit, value)
     text = {
         "budget": f"the budget of {shown}",
@@ -59,6 +63,8 @@ def stands(workload: Workload, limit: Limit, value: int) -> LimitFact:
 
 def changed(workload: Workload, limit: Limit, now: int, to: int) -> ChangedLimit:
     """A limit with a new value and how far that is away."""
+    if limit.kind == "cap":
+        return shared_limit_words.changed(shared_limits(workload)[limit.cap], now, to)
     shown, days = amount(workload, limit, to), f"{abs(to - now) / DAY_STEPS:,.1f}"
     by, text = {
         "budget": ((to - now) / 1e6, f"raise the budget to {shown} ({money((to - now) / 1e6)} more)"),
@@ -77,6 +83,9 @@ def changed(workload: Workload, limit: Limit, now: int, to: int) -> ChangedLimit
 
 def room(workload: Workload, limit: Limit, now: int, tightest: Tightest) -> SlackFact:
     """How far a limit is from its tightest value."""
+    if limit.kind == "cap":
+        limited = shared_limits(workload)[limit.cap]
+        return shared_limit_words.room(limited, now, tightest.value, tightest.exact)
     least = amount(workload, limit, tightest.value)
     gap, days = now - tightest.value, f"{abs(now - tightest.value) / DAY_STEPS:,.1f} days"
     shorter = now // DAY_STEPS - math.ceil(tightest.value / DAY_STEPS)

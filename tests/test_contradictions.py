@@ -176,7 +176,7 @@ def test_a_contradiction_in_the_quotes_is_one_clear_error(planned, changes: dict
         ({"startup": "1e9"}, "too slow"),
         ({"policy": ", max_nodes: 3"}, "no capacity"),
         ({"policy": ", max_power_mw: 0.000001"}, "max_power_mw"),
-        ({"policy": ", max_carbon_t: 0"}, "raise the cap to"),
+        ({"policy": ", max_carbon_t: 0"}, "raise the carbon cap to"),
         ({"policy": ", accelerators: [a100]"}, "is not among policy.accelerators"),
         ({"policy": ", availability: [{provider: azure, purchase_option: spot, maximum_nodes: 0}]", "days": 1}, "too"),
     ],

@@ -9,7 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from hardware_catalog.errors import InputError, Problem, nearest
-from planner.cli.inputs import AsJson, CatalogPath, EfficiencyPath, machine_of, read_constants
+from planner.cli.inputs import (
+    Accelerator,
+    AsJson,
+    CatalogPath,
+    ContextParallel,
+    EfficiencyPath,
+    ExpertParallel,
+    GlobalBatch,
+    Lora,
+    MicroBatch,
+    Model,
+    PipelineParallel,
+    Precision,
+    Recompute,
+    SequenceLength,
+    TensorParallel,
+    VirtualPipeline,
+    ZeroStage,
+    machine_of,
+    read_constants,
+)
 
 if TYPE_CHECKING:
     from planner.performance.estimate import Estimate
@@ -20,27 +40,21 @@ DEFAULT_BATCH_TOKENS = 4_194_304  # the 4 Mi tokens that LLaMA and most since we
 
 
 def estimate(
-    model: Annotated[
-        str, typer.Option(help="Bundled model, YAML file, or Hugging Face config.json.", show_default=False)
-    ],
-    accelerator: Annotated[
-        str, typer.Option(help="Accelerator of the catalog, or an instance type as provider/name.", show_default=False)
-    ],
+    model: Model,
+    accelerator: Accelerator,
     count: Annotated[int, typer.Option(min=1, help="Number of accelerators.", show_default=False)],
-    seq_len: Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")] = 4096,
-    global_batch: Annotated[
-        int | None, typer.Option(min=1, help="Sequences in a global batch; 4 Mi tokens when left out.")
-    ] = None,
-    micro_batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a micro-batch.")] = None,
-    precision: Annotated[str, typer.Option(help="bf16, fp16, fp8 or fp32.")] = "bf16",
-    tp: Annotated[int | None, typer.Option(min=1, help="Tensor-parallel degree.")] = None,
-    pp: Annotated[int | None, typer.Option(min=1, help="Pipeline stages.")] = None,
-    vp: Annotated[int | None, typer.Option(min=1, help="Chunks of layers per stage (interleaving).")] = None,
-    cp: Annotated[int | None, typer.Option(min=1, help="Context-parallel degree.")] = None,
-    ep: Annotated[int | None, typer.Option(min=1, help="Expert-parallel degree.")] = None,
-    zero: Annotated[int | None, typer.Option(help="ZeRO stage; 3 is FSDP.")] = None,
-    recompute: Annotated[str | None, typer.Option(help="none, selective or full.")] = None,
-    lora: Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")] = False,
+    seq_len: SequenceLength = 4096,
+    global_batch: GlobalBatch = None,
+    micro_batch: MicroBatch = None,
+    precision: Precision = "bf16",
+    tp: TensorParallel = None,
+    pp: PipelineParallel = None,
+    vp: VirtualPipeline = None,
+    cp: ContextParallel = None,
+    ep: ExpertParallel = None,
+    zero: ZeroStage = None,
+    recompute: Recompute = None,
+    lora: Lora = False,
     tokens: Annotated[
         str | None, typer.Option(help="Tokens to train on, such as 15T: adds expected and 90th-percentile days.")
     ] = None,

@@ -29,6 +29,22 @@ EfficiencyPath = Annotated[
 OnlyQuotes = Annotated[bool, typer.Option("--only-quotes", help="Plan on the quotes alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 TimeLimit = Annotated[float, typer.Option("--time-limit", metavar="S", help="Seconds the optimizer may take.")]
+Model = Annotated[str, typer.Option(help="Bundled model, YAML file, or Hugging Face config.json.", show_default=False)]
+Accelerator = Annotated[
+    str, typer.Option(help="Accelerator of the catalog, or an instance type as provider/name.", show_default=False)
+]
+SequenceLength = Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")]
+GlobalBatch = Annotated[int | None, typer.Option(min=1, help="Sequences in a global batch; 4 Mi tokens when left out.")]
+MicroBatch = Annotated[int | None, typer.Option(min=1, help="Sequences in a micro-batch.")]
+Precision = Annotated[str, typer.Option(help="bf16, fp16, fp8 or fp32.")]
+TensorParallel = Annotated[int | None, typer.Option(min=1, help="Tensor-parallel degree.")]
+PipelineParallel = Annotated[int | None, typer.Option(min=1, help="Pipeline stages.")]
+VirtualPipeline = Annotated[int | None, typer.Option(min=1, help="Chunks of layers per stage (interleaving).")]
+ContextParallel = Annotated[int | None, typer.Option(min=1, help="Context-parallel degree.")]
+ExpertParallel = Annotated[int | None, typer.Option(min=1, help="Expert-parallel degree.")]
+ZeroStage = Annotated[int | None, typer.Option(help="ZeRO stage; 3 is FSDP.")]
+Recompute = Annotated[str | None, typer.Option(help="none, selective or full.")]
+Lora = Annotated[bool, typer.Option("--lora", help="Train low-rank adapters only.")]
 
 
 def read_inputs(

@@ -41,14 +41,16 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     """
     if problem.terms:
         return _with_terms(problem, time_limit_s, progress, why)
-    fewer, index = _fewer(clipped(stated(problem)))
-    search = _Search(fewer, time_limit_s, progress)
+    search = _Search(problem, time_limit_s, progress)
+    index: Sequence[int] = range(len(problem.options))
     try:
+        fewer, index = _fewer(clipped(stated(problem)))
+        search.take(fewer)
         solution = search.optimum()
     except KeyboardInterrupt:
         solution = replace(search.so_far(), stopped=True)
     if solution.status == "infeasible":
-        search.problem = problem
+        search.take(problem)
         return replace(solution, reasons=search.why()) if why else solution
     solution = _checked(problem, replace(solution, runs=renamed(solution.runs, index)))
     if progress is not None:
@@ -103,13 +105,17 @@ class _Search:
 
     def __init__(self, problem: Problem, time_limit_s: float, progress: Progress | None) -> None:
         self.started = time.monotonic()
-        self.problem, self.time_limit_s, self.progress = problem, time_limit_s, progress
+        self.time_limit_s, self.progress = time_limit_s, progress
         self.stop_at = self.started + time_limit_s
-        self.free = replace(problem, budget=None, carbon_cap=None)
+        self.take(problem)
         self.best: Solution | None = None
         self.bound = 0
         self.order = chain_order(problem.phases) or []
         self.one_run = all(phase.max_segments == 1 for phase in problem.phases)
+
+    def take(self, problem: Problem) -> None:
+        """Search this problem, which has the same phases."""
+        self.problem, self.free = problem, replace(problem, budget=None, carbon_cap=None)
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self.started

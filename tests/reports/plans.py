@@ -8,6 +8,7 @@ from functools import cache
 from planner.plan import (
     Alternative,
     Assignment,
+    DelayFact,
     OfferFact,
     PhaseFact,
     Plan,
@@ -203,13 +204,41 @@ HOSTILE = LLAMA.model_copy(
             for r in LLAMA.assignments
         ),
         "costs": {HOSTILE_TEXT: 5.0, "compute": 10.0},
-        "alternatives": (Alternative(accelerator=HOSTILE_TEXT, cost_usd=5.0, offer=HOSTILE_TEXT, reason=HOSTILE_TEXT),),
+        "alternatives": (
+            Alternative(accelerator=HOSTILE_TEXT, cost_usd=5.0, offer=HOSTILE_TEXT, reason=HOSTILE_TEXT),
+            Alternative(kind="near", accelerator=HOSTILE_TEXT, region=HOSTILE_TEXT, difference=HOSTILE_TEXT),
+        ),
+        "delay": (DelayFact(days=-1, reason=HOSTILE_TEXT),),
         "warnings": (Warning_(message=HOSTILE_TEXT, rule=HOSTILE_TEXT, source="javascript:alert(1)"),),
         "reasons": (HOSTILE_TEXT,),
     }
 )
 
+NEAR = Alternative(
+    kind="near", accelerator="h100-sxm5-80", cost_usd=LLAMA.assignments[0].cost_usd * 1.013,
+    finish=datetime(2027, 2, 26, tzinfo=UTC), offer="gcp/a3-highgpu-8g@us-east4:spot", purchase_option="spot",
+    region="gcp/us-east4", nodes=100, accelerators=800, gap=0.004,
+    difference="+1.3 %: same accelerator, spot at gcp/us-east4, 800 accelerators, ends 3.0 days earlier",
+)  # fmt: skip
+COMPARED = LLAMA.model_copy(
+    update={
+        "alternatives": (NEAR, *ALTERNATIVES),
+        "within": 0.05,
+        "within_complete": True,
+        "delay": (
+            DelayFact(days=-14, reason="no plan ends that early"),
+            DelayFact(days=-7, finish=datetime(2027, 2, 20, tzinfo=UTC), cost_usd=12.6e6, extra_usd=0.5e6,
+                      extra_usd_day=0.5e6 / 7, gap=0.0),
+            DelayFact(days=-3, finish=datetime(2027, 2, 20, tzinfo=UTC), cost_usd=12.6e6, extra_usd=0.5e6,
+                      extra_usd_day=0.5e6 / 3, gap=0.0),
+            DelayFact(days=7, finish=datetime(2027, 3, 5, tzinfo=UTC), cost_usd=12.0e6, extra_usd=-0.1e6,
+                      extra_usd_day=-0.1e6 / 7, gap=0.0),
+        ),
+    }
+)  # fmt: skip
+
 PLANS = {
+    "other plans": COMPARED,
     "one run": LLAMA,
     "two segments": PALM,
     "several phases, gap": SEVERAL,

@@ -142,3 +142,13 @@ def test_names_from_files_are_escaped_everywhere(pages: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", PLANS)
 def test_a_page_is_small(pages: dict[str, str], name: str) -> None:
     assert len(pages[name].encode()) < 300_000
+
+
+def test_plans_of_another_kind_and_the_price_of_days_have_tables(pages: dict[str, str]) -> None:
+    page = Page(pages["other plans"])
+    assert {"Almost as good", "What a day costs", "The same work on other accelerators"} <= set(page.text("h2"))
+    cells = page.text("span")
+    assert "+1.3 %: same accelerator, spot at gcp/us-east4, 800 accelerators, ends 3.0 days earlier" in cells
+    assert {"14 days earlier", "no plan ends that early", "7 days later", "-100,000 USD"} <= set(cells)
+    assert any("no other kind of plan is within 5 % of it (proven)" in text for text in page.text("p"))
+    assert "Almost as good" not in Page(pages["one run"]).text("h2")

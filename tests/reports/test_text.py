@@ -8,7 +8,7 @@ from rich.console import Console
 
 from planner.plan import Plan
 from planner.reports.text import print_plan
-from tests.reports.plans import HOSTILE, INFEASIBLE, LLAMA, PALM, PLANS, SEVERAL
+from tests.reports.plans import COMPARED, HOSTILE, INFEASIBLE, LLAMA, PALM, PLANS, SEVERAL
 
 
 def printed(plan: Plan, width: int = 100, **console: object) -> str:
@@ -72,6 +72,24 @@ def test_the_answer_comes_first_and_then_the_proof() -> None:
 )
 def test_one_run_says_everything_to_act_on(fact: str) -> None:
     assert fact in unwrapped(LLAMA)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "Or 12.3M USD, +1.3 %: same accelerator, spot at gcp/us-east4, 800 accelerators, ends 3.0 days earlier "
+        "(may be up to 0.40 % better)",
+        "no other kind of plan is within 5 % of it (proven)",
+        "Delay 14 days earlier: no plan ends that early; 3 to 7 days earlier: +500k USD; 7 days later: -100k USD",
+    ],
+)
+def test_plans_of_another_kind_and_what_days_cost(fact: str) -> None:
+    assert fact in unwrapped(COMPARED)
+
+
+def test_what_was_not_proven_of_other_kinds_is_said() -> None:
+    assert "there may be more kinds" in unwrapped(COMPARED.model_copy(update={"within_complete": False}))
+    assert "kind of plan" not in unwrapped(LLAMA)
 
 
 def test_segments_say_their_share_of_the_work() -> None:
