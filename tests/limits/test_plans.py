@@ -54,6 +54,7 @@ def test_a_purchase_is_listed_once_with_its_runs_and_what_nobody_uses(document: 
         ("offers.0.terms.0.sizes", [4, 16], "has 8 nodes, which the offer does not sell"),
         ("offers.0.terms.0.maximum_nodes", 4, "8 nodes of month are bought; it has 4"),
         ("offers.0.terms.0.last", "2026-12-01T00:00:00Z", "starts when the offer does not sell it"),
+        ("offers.0.terms.0.first", "2026-12-01T00:30:00Z", "starts when the offer does not sell it"),  # on the hour
         ("offers.0.terms.0.every_seconds", 0, "starts every 0 s"),
         ("offers.0.terms.0.price_usd_node_hour", 21.0, "says 38,400.00 USD; it costs 40,320.00 USD"),
         ("purchases.0.cost_usd", 38_000.0, "says 38,000.00 USD; it costs 38,400.00 USD"),
@@ -146,6 +147,13 @@ def test_a_quota_does_not_hold_outside_its_dates(document: Callable[..., Plan]) 
     made = document(DEMAND, [("demand", 0, 0, None), ("demand", 1, 12, None)], policy=limit)
     assert verify(made) == []
     assert verify(changed(made, "limits.0.start", "2026-12-01T06:00:00Z"))  # while train runs on 8 nodes
+
+
+def test_a_quota_ends_with_its_last_date(document: Callable[..., Plan]) -> None:
+    limit = "  quotas: [{max_nodes: 4, until: 2026-12-02}]"
+    made = document(DEMAND, [("demand", 0, 24, None), ("demand", 1, 36, None)], policy=limit)
+    assert verify(made) == []
+    assert verify(changed(made, "limits.0.end", "2026-12-02T06:00:00Z"))
 
 
 def test_a_quota_of_a_provider_does_not_count_own_nodes(document: Callable[..., Plan]) -> None:
