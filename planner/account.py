@@ -56,7 +56,7 @@ class Account:
         """All purchases: those of runs for themselves and those shared, by start."""
         own = (self._own(at, run) for at, run in enumerate(self.solution.runs) if run.bought is None)
         shared = (self._shared(at, bought) for at, bought in enumerate(self.solution.bought))
-        return tuple(sorted([*own, *filter(None, shared)], key=lambda bill: bill.start_s))
+        return tuple(sorted([*own, *shared], key=lambda bill: bill.start_s))
 
     @cached_property
     def run_costs(self) -> tuple[int, ...]:
@@ -112,11 +112,10 @@ class Account:
         share = (billed - seconds) / billed
         return Bill(run.option, option.nodes, run.start_s, run.start_s + billed, price, 0, unused, share, (at,))
 
-    def _shared(self, at: int, bought: Bought) -> Bill | None:
-        """A purchase with its runs; one without runs is of no offer that the plan describes, and no plan has it."""
+    def _shared(self, at: int, bought: Bought) -> Bill:
+        """A purchase with its runs."""
         inside = [number for number, run in enumerate(self.solution.runs) if run.bought == at]
-        if not inside:
-            return None
+        assert inside, "no plan pays for a purchase without runs"
         runs, step_s = [self.solution.runs[number] for number in inside], self.problem.step_s
         price = ceil_div(bought.nodes * bought.length * step_s * self.problem.terms[bought.term].price, 3600)
         used = sum(self._option(run).nodes * (run.end_s - run.start_s) for run in runs)

@@ -86,7 +86,7 @@ class PhaseFact(Fact):
     checkpoint_gb: float = 0.0  # to be moved when the next run is elsewhere
 
 
-class LimitFact(Fact):
+class SharedLimitFact(Fact):
     """A limit on what runs at the same time over the offers that it names; no end or no name: all."""
 
     name: str
@@ -230,7 +230,7 @@ class Plan(Fact):
     options_refused: dict[str, int] = Field(default_factory=dict)
     phases: tuple[PhaseFact, ...] = ()
     offers: tuple[OfferFact, ...] = ()
-    limits: tuple[LimitFact, ...] = ()
+    limits: tuple[SharedLimitFact, ...] = ()
     catalog_digest: str = ""
     workload_digest: str = ""
     planner_version: str = ""

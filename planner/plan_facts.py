@@ -9,7 +9,7 @@ from hardware_catalog.records import Offer
 from planner.moves import checkpoint_gb, egress_price
 from planner.optimizer.problem import PhaseTask, RunOption, Term
 from planner.options import Option
-from planner.plan import LimitFact, OfferFact, PhaseFact, PriceWindow, TermFact
+from planner.plan import OfferFact, PhaseFact, PriceWindow, SharedLimitFact, TermFact
 from planner.pricing import STEP_S, availability_limit, instant, priced_windows
 from planner.selection import accelerator_names, region_names
 from planner.shared_limits import Limited
@@ -71,11 +71,11 @@ def offer_fact(
     )
 
 
-def limit_fact(limited: Limited) -> LimitFact:
+def limit_fact(limited: Limited) -> SharedLimitFact:
     """A quota or a power limit of a site."""
     limit = limited.limit
     quota = limit if isinstance(limit, Quota) else None
-    return LimitFact(
+    return SharedLimitFact(
         name=limited.key,
         unit="MW" if limited.unit == "W" else limited.unit,
         maximum=limited.amount / 1e6 if limited.unit == "W" else limited.amount,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from planner.optimizer.verify_words import MILLIONTH, offer_of, run_name, seconds_of, time_text
-from planner.plan import Assignment, LimitFact, OfferFact, Plan
+from planner.plan import Assignment, OfferFact, Plan, SharedLimitFact
 
 
 def power_and_carbon_add_up(plan: Plan) -> Iterator[str]:
@@ -54,7 +54,7 @@ def limits_are_kept(plan: Plan) -> Iterator[str]:
                 )
 
 
-def covers(limit: LimitFact, offer: OfferFact) -> bool:
+def covers(limit: SharedLimitFact, offer: OfferFact) -> bool:
     """Whether runs on an offer count; own nodes are in no provider's account unless the quota says owned."""
     if limit.provider not in (None, offer.provider):
         return False
@@ -67,5 +67,5 @@ def covers(limit: LimitFact, offer: OfferFact) -> bool:
     return limit.purchase_option in (None, offer.purchase_option)
 
 
-def _claim(limit: LimitFact, run: Assignment) -> Fraction:
+def _claim(limit: SharedLimitFact, run: Assignment) -> Fraction:
     return Fraction({"nodes": run.nodes, "accelerators": run.accelerators, "MW": run.power_mw}[limit.unit])

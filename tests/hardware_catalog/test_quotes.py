@@ -317,3 +317,9 @@ def test_rows_of_one_offer_have_one_term(catalog: Catalog, quotes_file: Write) -
     later = {**TERMS, "available_from": "2027-01-01", "available_until": "", "minimum_hours": "360"}
     with pytest.raises(InputError, match="minimum_hours: '360', but line 2 of the same offer says '720'"):
         read_quotes(quotes_file(TERMS, later, columns=(*COLUMNS, *TERMS)), catalog)
+
+
+def test_a_workbook_may_have_the_columns_of_terms(catalog: Catalog, tmp_path: Path) -> None:
+    row = {**QUOTE, "purchase_option": "reserved", "minimum_hours": 720, "billing_hours": 24}
+    (offer,) = read_quotes(sheet(tmp_path / "q.xlsx", tuple(row), tuple(row.values())), catalog)
+    assert (offer.minimum_seconds, offer.billing_unit_seconds) == (720 * 3600, 24 * 3600)
