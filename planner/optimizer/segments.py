@@ -1,11 +1,13 @@
 """Phases in a row, several runs each: exact label setting under Lagrangian bounds.
 
-A label (t, k, w, c, g) is a partial plan: idle at step t, at most k runs of its phase left, w tokens of it done, c
-micro-USD and g grams spent since the job's start. Time sweeps over the steps of a phase; at each step
+A label (t, k, w, c, g, a) is a partial plan: idle at step t, at most k runs of its phase left, w tokens of it done, c
+micro-USD and g grams spent since the job's start, the last run in place a. Time sweeps over the steps of a phase; at
+each step
 
     stop     runs that reach t become labels; their cost is exact, billing included
     keep     a label goes when another has as much work, as many runs left and no higher (c, g): what completes the one
-             completes the other, its last run shortened, and no cost rises when a run gets shorter (`prune.monotone`)
+             completes the other, its last run shortened, and no cost rises when a run gets shorter (`prune.monotone`);
+             in another place it must be cheaper still when it has paid for leaving its own
     close    every label tries every option as its last run, whose length follows from the work that is missing
     start    every label with k >= 2 starts every option as a run that is not the last
 
@@ -69,8 +71,7 @@ def suited(problem: Problem) -> list[int]:
     group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
     dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
     np.maximum.at(dearest, group, c.leave[of])
-    found = of[c.leave[of] == dearest[group]].tolist()
-    return found
+    return [at for at, needed in zip(found, c.leave[of] == dearest[group], strict=True) if needed]
 
 
 def best_segments(
@@ -224,7 +225,7 @@ def _sweeps(
     stop_at: float,
 ) -> tuple[Run, ...] | None:
     """The best plan of cost <= guess, or None when there is none."""
-    ends = Ends(np.array([0]), np.array([0]), {0: (-1, -1, -1, 0)})
+    ends = Ends(np.array([0]), np.array([0]), np.array([0]), {0: (-1, -1, -1, 0)})
     trail: list[tuple[Log, Ends, Timetable]] = []
     for p in order:
         sweep = Sweep(problem, p, bounds[p], starts[p], guess, p == order[-1], stop_at)
@@ -234,14 +235,14 @@ def _sweeps(
         if not ends.link:
             return None
     plan: list[Run] = []
-    step = min(ends.link)  # the last phase keeps one end only
+    end = min(ends.link)  # the last phase keeps one end only
     for log, its_ends, table in reversed(trail):
-        number, o, start, second = its_ends.link[step]
+        number, o, start, second = its_ends.link[end]
         plan.append(Run(int(table.index[o]), start * problem.step_s, second))
         parents, options, begins, finishes = (np.concatenate(column) for column in zip(*log.chunks, strict=True))
         while parents[number] >= 0:
             at = int(table.index[options[number]])
             plan.append(Run(at, int(begins[number]) * problem.step_s, int(finishes[number]) * problem.step_s))
             number = int(parents[number])
-        step = -1 - int(parents[number])
+        end = -1 - int(parents[number])
     return tuple(plan[::-1])

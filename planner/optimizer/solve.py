@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from planner.optimizer.coarse import by_day
 from planner.optimizer.columns import columns
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
-from planner.optimizer.problem import Problem, Run, Solution, Status
+from planner.optimizer.problem import PhaseTask, Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
 from planner.optimizer.runs import Interrupted, TimeUp, chain_order, clipped, renamed, stated, usable
@@ -101,7 +102,7 @@ class _Search:
         self.started = time.monotonic()
         self.problem, self.time_limit_s, self.progress = problem, time_limit_s, progress
         self.stop_at = self.started + time_limit_s
-        self.free = replace(problem, budget=None, carbon_cap=None)
+        self.free = replace(problem, phases=_each_after_one(problem), budget=None, carbon_cap=None)
         self.best: Solution | None = None
         self.bound = 0
         self.order = chain_order(problem.phases) or []
@@ -147,6 +148,10 @@ class _Search:
         best = None if self.best is None else _value(self.problem, self.best)
         return self.progress(best, self.bound, self.elapsed_s())
 
+    def as_free(self, runs: tuple[Run, ...]) -> bool:
+        """Whether runs cost the same where every phase leaves its place for the next phase alone."""
+        return self.free.phases == self.problem.phases or evaluate(self.free, runs) == evaluate(self.problem, runs)
+
     def all_suited(self) -> bool:
         return self.one_run or len(suited(self.problem)) == len(usable(self.problem))
 
@@ -161,9 +166,9 @@ class _Search:
             if runs is None:
                 return Solution("infeasible")
             solution = self.learn(runs)
-            if _within_caps(problem, solution):
+            self.bound = _value(problem, _solution(self.free, runs))
+            if _within_caps(problem, solution) and self.as_free(runs):
                 return _bounded(problem, solution, None)
-            self.bound = _value(problem, solution)
             return self.capped(runs)
         return self.several_runs()
 
@@ -180,7 +185,7 @@ class _Search:
         solution = self.learn(runs)
         if not _within_caps(problem, solution):
             return self.capped(first)
-        if problem.aim != "carbon" and self.all_suited():
+        if problem.aim != "carbon" and self.all_suited() and self.as_free(runs):
             return self.so_far()
         return self.direct()  # not proven, or for the ties
 
@@ -361,6 +366,14 @@ class _Search:
             except TimeUp:
                 pass
         return undominated(problem, options)
+
+
+def _each_after_one(problem: Problem) -> tuple[PhaseTask, ...]:
+    """Phases in a row, each after the one before it alone; others as they are."""
+    phases = list(problem.phases)
+    for before, p in pairwise(chain_order(problem.phases) or []):
+        phases[p] = replace(phases[p], after=(before,))
+    return tuple(phases)
 
 
 def least_cost(problem: Problem) -> int:
