@@ -84,12 +84,16 @@ def values(pieces: Sequence[Piece], price: float, after: Floats, runs: int, stop
     return Values(price, rows)
 
 
-def reaching(pieces: Sequence[Piece], price: float, entry: Floats, runs: int) -> list[Floats]:
+def reaching(
+    pieces: Sequence[Piece], price: float, entry: Floats, runs: int, stop_at: float = math.inf
+) -> list[Floats]:
     """F(j, t): the least value of being idle at step t after at most j runs, entered at `entry`."""
     rows = [np.minimum.accumulate(entry)]
     for _ in range(runs):
         row = rows[-1].copy()
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
+            if number % 64 == 63 and time.monotonic() > stop_at:
+                raise TimeUp
             size, m = piece.end - piece.begin, piece.least_steps
             earned = price * piece.of.rate * np.arange(size + 1)
             net, here = piece.spent - earned, rows[-1][piece.begin : piece.end + 1]
@@ -217,10 +221,14 @@ def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBoun
 
 
 def chain_supplies(
-    problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
+    problem: Problem,
+    order: Sequence[int],
+    options: Sequence[int],
+    finish_limit_s: int | None,
+    stop_at: float = math.inf,
 ) -> dict[int, Supply]:
     """The supply of every phase."""
-    return {p: supply(problem, p, options, limit_s(problem.phases[p], problem, finish_limit_s)) for p in order}
+    return {p: supply(problem, p, options, limit_s(problem.phases[p], problem, finish_limit_s), stop_at) for p in order}
 
 
 def chain_pieces(

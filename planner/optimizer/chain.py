@@ -46,10 +46,15 @@ Value = tuple[int, int, int]
 
 
 def best_chain(
-    problem: Problem, order: Sequence[int], finish_limit_s: int | None = None, stop_at: float = math.inf
+    problem: Problem,
+    order: Sequence[int],
+    finish_limit_s: int | None = None,
+    stop_at: float = math.inf,
+    at_most: int | None = None,
 ) -> tuple[Run, ...] | None:
     """The best plan of one run per phase, or None when there is none; TimeUp when the time is.
 
+    With `at_most`, the value of a plan of one run per phase within the same limits, there is less to look at.
     `order` are the phases in their only order. A budget and a carbon cap are obeyed when there is one phase and
     ignored otherwise: they couple the phases, which a dynamic program over time cannot see.
     """
@@ -59,10 +64,11 @@ def best_chain(
     if len(order) == 1:
         run = _best_run(problem, ways[0], stop_at)
         return None if run is None else (run,)
-    if max(len(way.option) for way in ways) > MANY:
+    if at_most is None and max(len(way.option) for way in ways) > MANY:
         first = _best_row(problem, order, [_few(way) for way in ways], stop_at)
-        if first is not None:
-            ways = _no_worse(problem, ways, first[0])
+        at_most = None if first is None else first[0]
+    if at_most is not None:
+        ways = _no_worse(problem, ways, at_most)
     best = _best_row(problem, order, ways, stop_at)
     return None if best is None else best[1]
 

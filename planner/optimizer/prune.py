@@ -22,25 +22,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.optimizer.columns import Bools, Ints, columns
 from planner.optimizer.problem import Billing, Problem, RunOption
 from planner.optimizer.runs import chain_order, longest_s, stretches
 
 NEVER = np.iinfo(np.int64).max
+SECOND = 3600  # micro-USD an hour that are one in every second
 
 
 def undominated(problem: Problem, options: Sequence[int]) -> list[int]:
     """The options (indices, ascending) that no other option of the same phase replaces."""
-    kept: list[int] = []
-    for p in range(len(problem.phases)):
-        mine = [index for index in options if problem.options[index].phase == p]
-        if mine:
-            kept += _of_phase(problem, mine)
-    return sorted(kept)
+    c, of = columns(problem), np.asarray(options, np.int64)
+    alone = chain_order(problem.phases) is not None
+    group = c.phase[of]
+    if not alone:  # nothing replaces an option of another offer
+        offers = {offer: number for number, offer in enumerate(dict.fromkeys(o.offer for o in problem.options))}
+        offer = np.array([offers[problem.options[at].offer] for at in of.tolist()], np.int64)
+        group = group * (len(offers) + 1) + offer
+    order = np.argsort(group, kind="stable")
+    groups = np.split(of[order], np.flatnonzero(np.diff(group[order])) + 1)
+    return sorted(at for mine in groups if len(mine) for at in _of_group(problem, mine, alone))
 
 
 def monotone(option: RunOption, step_s: int, horizon: int) -> bool:
@@ -57,70 +63,101 @@ def monotone(option: RunOption, step_s: int, horizon: int) -> bool:
     )
 
 
-def _of_phase(problem: Problem, mine: list[int]) -> list[int]:
-    options = [problem.options[index] for index in mine]
-    costs = _node_prices(problem, options)
-    rate = np.array([option.rate for option in options], np.float64)
-    loss = np.array([option.loss for option in options], np.float64)
-    setup = np.array([option.setup for option in options], np.int64)
-    grams = np.array([option.carbon_g_step for option in options], np.int64)
-    nodes = np.array([option.nodes for option in options], np.int64)
-    power = np.array([option.power_w for option in options], np.int64)
-    steady = np.array([monotone(option, problem.step_s, problem.horizon) for option in options])
+def _of_group(problem: Problem, mine: Ints, alone: bool) -> list[int]:
+    c = columns(problem)
+    if len(mine) == 1:
+        return [int(mine[0])]
+    prices, row = _prices(problem, mine)
+    nodes, setup, grams, power = c.nodes[mine], c.setup[mine], c.grams[mine], c.power[mine]
+    rate, loss, term = c.rate[mine].astype(np.float64), c.loss[mine].astype(np.float64), c.billing[mine]
     delay = loss / rate
-    sample = np.linspace(0, costs.shape[1] - 1, min(24, costs.shape[1])).astype(int)
-    few = np.ascontiguousarray(costs[:, sample])
-    terms = {billing: number for number, billing in enumerate(dict.fromkeys(o.billing for o in options))}
-    term = np.array([terms[option.billing] for option in options])
-    no_longer = np.array([[_no_longer(a, b) for b in terms] for a in terms])
+    place = c.place[mine] if c.leave.any() else 0 * mine
+    replacing = _steady(problem, mine) & _left_cheaply(problem, mine)
+    no_longer = np.array([[_no_longer(a, b) for b in c.billings] for a in c.billings])
     carbon_matters = problem.aim == "carbon" or problem.carbon_cap is not None
-    alone = chain_order(problem.phases) is not None
-    left_cheaply = _left_cheaply(problem, options)
-    places = {name: number for number, name in enumerate(dict.fromkeys(option.place for option in problem.options))}
-    moving = any(option.leave for option in problem.options)
-    place = np.array([places[option.place] if moving else 0 for option in options], np.int64)
+    claims = _Claims(problem, mine, None if alone else power)
     # those that can replace come before those they replace, as far as one order can say it
-    bill = np.array([(max(o.billing.minimum_s, *o.billing.blocks_s, 0), o.billing.unit_s) for o in options], np.int64)
-    highest = 2 * float(costs[costs < NEVER].max(initial=1))
-    total = np.where(costs < NEVER, costs, highest).sum(axis=1)
-    order = np.lexsort((np.arange(len(options)), bill[:, 1], bill[:, 0], setup, grams, delay, total, -rate))
-    kept: list[int] = []
-    for b in order:
-        rivals = np.array(kept, np.int64)
-        if len(rivals):
-            # ratios are compared as floats with a margin on the safe side
-            fits = steady[rivals] & left_cheaply[rivals] & (place[rivals] == place[b])
-            fits &= (rate[rivals] >= rate[b]) & (setup[rivals] <= setup[b])
-            fits &= (delay[rivals] < delay[b] * (1 - 1e-12)) | ((loss[rivals] == loss[b]) | (loss[rivals] == 0))
-            fits &= no_longer[term[rivals], term[b]]
-            if carbon_matters:
-                fits &= grams[rivals] <= grams[b]
-            if not alone:
-                fits &= (nodes[rivals] <= nodes[b]) & (power[rivals] <= power[b])
-            rivals = rivals[fits]
-            rivals = rivals[(few[rivals] <= few[b]).all(axis=1)]
-        if not any(_replaces(problem, options, costs, a, int(b), carbon_matters, alone) for a in rivals.tolist()):
-            kept.append(int(b))
-    return [mine[position] for position in kept]
+    bill = np.array([(max(b.minimum_s, *b.blocks_s, 0), b.unit_s) for b in c.billings], np.int64)[term]
+    there = prices < NEVER
+    highest = 2.0 * float((prices.max(axis=1, where=there, initial=0)[row] * nodes).max())
+    known = prices.sum(axis=1, where=there).astype(float)
+    total = known[row] * nodes + highest * (~there).sum(axis=1)[row]
+    order = np.lexsort((np.arange(len(mine)), bill[:, 1], bill[:, 0], setup, grams, delay, total, -rate))
+    sample = np.linspace(0, prices.shape[1] - 1, min(24, prices.shape[1])).astype(int)
+    few = np.where(there[:, sample][row], prices[:, sample][row] * nodes[:, None], NEVER)
+    dearer = _Dearer(prices, there)
+    kept = np.empty(len(mine), np.int64)  # of those, that may replace; others are only listed
+    size, listed = 0, []
+    for b in order.tolist():
+        rivals = kept[:size]
+        # ratios are compared as floats with a margin on the safe side
+        fits = (rate[rivals] >= rate[b]) & (setup[rivals] <= setup[b]) & (place[rivals] == place[b])
+        fits &= (delay[rivals] < delay[b] * (1 - 1e-12)) | ((loss[rivals] == loss[b]) | (loss[rivals] == 0))
+        fits &= no_longer[term[rivals], term[b]]
+        if carbon_matters:
+            fits &= grams[rivals] <= grams[b]
+        rivals = rivals[fits]
+        rivals = rivals[(few[rivals] <= few[b]).all(axis=1)]
+        for a in rivals.tolist():
+            margin = 0 if carbon_matters or grams[a] <= grams[b] else SECOND  # rounding cannot hide it
+            if claims.no_more(a, b) and dearer.by(int(row[b]), int(nodes[b]), int(row[a]), int(nodes[a]), margin):
+                break
+        else:
+            listed.append(int(mine[b]))
+            if replacing[b]:
+                kept[size] = b
+                size += 1
+    return listed
 
 
-def _replaces(
-    problem: Problem,
-    options: list[RunOption],
-    costs: NDArray[np.int64],
-    a: int,
-    b: int,
-    carbon_matters: bool,
-    alone: bool,
-) -> bool:
-    there = costs[b] < NEVER
-    if not (costs[a][there] <= costs[b][there]).all():
-        return False
-    if not alone and (options[a].offer != options[b].offer or not _claims_no_more(options[a], options[b])):
-        return False
-    if carbon_matters or options[a].carbon_g_step <= options[b].carbon_g_step:
-        return True
-    return bool((costs[b][there] - costs[a][there] >= 3600).all())  # a micro-USD a second: rounding cannot hide it
+def _steady(problem: Problem, mine: Ints) -> Bools:
+    """Which options are monotone; those of one row of windows and one billing are alike."""
+    c = columns(problem)
+    known: dict[tuple[int, int], bool] = {}
+    found = []
+    for at, row, billing in zip(mine.tolist(), c.row[mine].tolist(), c.billing[mine].tolist(), strict=True):
+        if (row, billing) not in known:
+            known[row, billing] = monotone(problem.options[at], problem.step_s, problem.horizon)
+        found.append(known[row, billing])
+    return np.array(found, np.bool_)
+
+
+@dataclass(slots=True, eq=False)
+class _Dearer:
+    """Whether nodes of one row of prices cost at least as much as nodes of another wherever the one is there."""
+
+    prices: Ints
+    there: Bools
+    ratio: dict[tuple[int, int], float] = field(default_factory=dict)  # the greatest of the second to the first
+
+    def by(self, b: int, nodes_b: int, a: int, nodes_a: int, margin: int) -> bool:
+        if not margin:
+            if (b, a) not in self.ratio:
+                here = self.there[b]
+                one, two = self.prices[b][here], self.prices[a][here].astype(float)
+                self.ratio[b, a] = float((two / np.maximum(one, 1)).max(initial=0.0)) if (one > 0).all() else np.nan
+            ratio = self.ratio[b, a] * nodes_a / nodes_b
+            if ratio < 1 - 1e-12 or ratio > 1 + 1e-12:  # clear enough for floats
+                return ratio < 1
+        here = self.there[b]
+        if not self.there[a][here].all():
+            return False
+        return bool((self.prices[a][here] * nodes_a + margin <= self.prices[b][here] * nodes_b).all())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Claims:
+    """Whether an option claims no more of what phases share than another; `power` is None where they share nothing."""
+
+    problem: Problem
+    mine: Ints
+    power: Ints | None
+
+    def no_more(self, a: int, b: int) -> bool:
+        if self.power is None:
+            return True
+        one, two = (self.problem.options[int(self.mine[at])] for at in (a, b))
+        return one.nodes <= two.nodes and self.power[a] <= self.power[b] and _claims_no_more(one, two)
 
 
 def _claims_no_more(a: RunOption, b: RunOption) -> bool:
@@ -133,30 +170,46 @@ def _claims_no_more(a: RunOption, b: RunOption) -> bool:
     return all(rest >= 0 for rest in most.values())
 
 
-def _left_cheaply(problem: Problem, options: list[RunOption]) -> NDArray[np.bool_]:
+def _left_cheaply(problem: Problem, mine: Ints) -> Bools:
     """Which options of a phase may be the last in their place whatever was, see [moves]."""
-    phase = options[0].phase
+    c = columns(problem)
+    if not c.leave.any():
+        return np.ones(len(mine), np.bool_)
+    phase = int(c.phase[mine[0]])
     followers = sum(phase in after.after for after in problem.phases)
-    least: dict[str, int] = {}
-    for option in options:
-        least[option.place] = min(option.leave, least.get(option.place, option.leave))
-    often = followers > 1 and problem.phases[phase].max_segments > 1
-    return np.array([option.leave <= (0 if often else least[option.place]) for option in options], np.bool_)
+    if followers > 1 and problem.phases[phase].max_segments > 1:
+        return np.asarray(c.leave[mine] <= 0)
+    least = np.full(int(c.place.max()) + 1, NEVER)
+    same = c.phase == phase
+    np.minimum.at(least, c.place[same], c.leave[same])
+    return np.asarray(c.leave[mine] <= least[c.place[mine]])
 
 
-def _node_prices(problem: Problem, options: list[RunOption]) -> NDArray[np.int64]:
-    """Nodes x price by option and period between edges of windows; NEVER where not available."""
-    ends = [edge for option in options for w in option.windows for edge in (w.start, w.end)]
-    edges = np.unique(np.array([0, problem.horizon, *ends], np.int64))
-    edges = edges[(edges >= 0) & (edges <= problem.horizon)]
-    costs = np.full((len(options), len(edges) - 1), NEVER, np.int64)
-    for row, option in zip(costs, options, strict=True):
-        starts = np.searchsorted(edges, [max(w.start, 0) for w in option.windows])
-        stops = np.searchsorted(edges, [min(w.end, problem.horizon) for w in option.windows])
-        for window, start, end in zip(option.windows, starts, stops, strict=True):
-            if start < end:
-                row[start:end] = option.nodes * window.price
-    return costs
+def _prices(problem: Problem, mine: Ints) -> tuple[Ints, Ints]:
+    """Prices by distinct row of windows and period between edges of windows, NEVER where there are none; and the row
+    of each option.
+    """
+    c = columns(problem)
+    rows, of = np.unique(c.row[mine], return_inverse=True)
+    tables = [
+        np.array([(max(w.start, 0), min(w.end, problem.horizon), w.price) for w in c.windows[row]], np.int64)
+        for row in rows.tolist()
+    ]
+    tables = [table[table[:, 0] < table[:, 1]] if len(table) else table.reshape(0, 3) for table in tables]
+    edges = np.unique(np.concatenate([[0, problem.horizon], *(table[:, :2].ravel() for table in tables)]))
+    prices = np.full((len(tables), len(edges) - 1), NEVER, np.int64)
+    distinct: dict[bytes, int] = {}
+    which = np.empty(len(tables), np.int64)
+    for at, table in enumerate(tables):
+        row = prices[len(distinct)]
+        starts, stops = np.searchsorted(edges, table[:, 0]), np.searchsorted(edges, table[:, 1])
+        lengths = stops - starts
+        periods = np.repeat(starts - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths) if len(table) else starts
+        row[periods + np.arange(len(periods))] = np.repeat(table[:, 2], lengths)
+        which[at] = distinct.setdefault(row.tobytes(), len(distinct))
+        if which[at] != len(distinct) - 1:
+            row[:] = NEVER
+    return prices[: len(distinct)], which[of.ravel()]
 
 
 def _no_longer(a: Billing, b: Billing) -> bool:

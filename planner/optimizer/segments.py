@@ -1,11 +1,13 @@
 """Phases in a row, several runs each: exact label setting under Lagrangian bounds.
 
-A label (t, k, w, c, g) is a partial plan: idle at step t, at most k runs of its phase left, w tokens of it done, c
-micro-USD and g grams spent since the job's start. Time sweeps over the steps of a phase; at each step
+A label (t, k, w, c, g, a) is a partial plan: idle at step t, at most k runs of its phase left, w tokens of it done, c
+micro-USD and g grams spent since the job's start, the last run in place a. Time sweeps over the steps of a phase; at
+each step
 
     stop     runs that reach t become labels; their cost is exact, billing included
     keep     a label goes when another has as much work, as many runs left and no higher (c, g): what completes the one
-             completes the other, its last run shortened, and no cost rises when a run gets shorter (`prune.monotone`)
+             completes the other, its last run shortened, and no cost rises when a run gets shorter (`prune.monotone`);
+             in another place it must be cheaper still when it has paid for leaving its own
     close    every label tries every option as its last run, whose length follows from the work that is missing
     start    every label with k >= 2 starts every option as a run that is not the last
 
@@ -23,7 +25,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def suited(problem: Problem) -> list[int]:
     group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
     dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
     np.maximum.at(dearest, group, c.leave[of])
-    return cast(list[int], of[c.leave[of] == dearest[group]].tolist())
+    return [at for at, needed in zip(found, c.leave[of] == dearest[group], strict=True) if needed]
 
 
 def best_segments(
@@ -93,7 +94,7 @@ def best_segments(
     best_cost = evaluate(problem, known)[0]
     bound = 0
     try:
-        supplies = chain_supplies(problem, order, options, finish_limit_s)
+        supplies = chain_supplies(problem, order, options, finish_limit_s, stop_at)
         exact = cost_to_go(problem, order, finish_limit_s, stop_at)
         rough = rough_bounds(problem, order, supplies, best_cost, finish_limit_s, stop_at, exact)
         bound = min(bound_of(problem, order, rough), best_cost)
@@ -102,14 +103,14 @@ def best_segments(
             known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
             best_cost = evaluate(problem, known)[0]
         asked = False
-        usable_pieces = _Usable(problem, order, supplies, rough, bound)
+        usable_pieces = _Usable(problem, order, supplies, rough, bound, stop_at)
         distance = max(1, int(FIRST_GAP * bound))
         while not report(known, bound):
             guess = min(bound + distance, best_cost)
             few = usable_pieces.up_to(guess, best_cost)
             if all(few.values()):
                 fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at, exact=exact)
-                found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
+                found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine, stop_at), guess, stop_at)
                 if found is not None:
                     return found, evaluate(problem, found)[0]
             if guess == best_cost:  # the known plan uses other options
@@ -129,10 +130,10 @@ def useful_options(
     problem: Problem, order: Sequence[int], options: Sequence[int], guess: int, stop_at: float = math.inf
 ) -> tuple[list[int], int]:
     """The options that some plan of cost <= guess can use, and a bound on the cost, whatever the bills are like."""
-    supplies = chain_supplies(problem, order, options, None)
+    supplies = chain_supplies(problem, order, options, None, stop_at)
     rough = rough_bounds(problem, order, supplies, guess, None, stop_at)
     bound = bound_of(problem, order, rough)
-    few = _Usable(problem, order, supplies, rough, min(bound, guess)).up_to(guess, guess)
+    few = _Usable(problem, order, supplies, rough, min(bound, guess), stop_at).up_to(guess, guess)
     return sorted({piece.index for pieces in few.values() for piece in pieces}), bound
 
 
@@ -166,6 +167,7 @@ class _Usable:
     supplies: dict[int, Supply]
     rough: dict[int, PhaseBound]
     lowest: int  # the rough bound
+    stop_at: float
     widest: int = -1  # the guess that the pieces suffice for
     bounds: dict[int, list[tuple[Piece, float]]] = field(default_factory=dict)
 
@@ -177,7 +179,7 @@ class _Usable:
                 self.problem, self.order, self.supplies, self.rough, self.widest, self.widest - self.lowest
             )
             bounds = {p: replace(self.rough[p], pieces=near[p]) for p in self.order}
-            starts = _start_bounds(self.problem, self.order, bounds)
+            starts = _start_bounds(self.problem, self.order, bounds, self.stop_at)
             self.bounds = {
                 p: [
                     (piece, float(min(last.min(), other.min())))
@@ -192,7 +194,7 @@ class _Usable:
 StartBounds = dict[int, list[tuple[Floats, Floats]]]  # per piece and step: bounds if a last / another run starts there
 
 
-def _start_bounds(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound]) -> StartBounds:
+def _start_bounds(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound], stop_at: float) -> StartBounds:
     """Lower bounds of whole plans in which a piece starts as a phase's last run, or as another one, at each step."""
     entry: Floats = np.full(problem.horizon + 1, np.inf)
     entry[0] = 0.0
@@ -201,9 +203,11 @@ def _start_bounds(problem: Problem, order: Sequence[int], bounds: dict[int, Phas
         phase, b = problem.phases[p], bounds[p]
         best, runs, work = b.values[0], phase.max_segments, problem.phases[p].work
         allowed = np.where(np.arange(problem.horizon + 1) < phase.earliest, np.inf, np.minimum.accumulate(entry))
-        reach = reaching(b.pieces, best.price, allowed, runs)
+        reach = reaching(b.pieces, best.price, allowed, runs, stop_at)
         rows = []
-        for piece in b.pieces:
+        for number, piece in enumerate(b.pieces):
+            if number % 64 == 63 and time.monotonic() > stop_at:
+                raise TimeUp
             span = slice(piece.begin, piece.end)
             last = reach[runs - 1][span] + start_values(piece, best.price, best.rows[0])
             other = np.full(piece.end - piece.begin, np.inf)
@@ -224,7 +228,7 @@ def _sweeps(
     stop_at: float,
 ) -> tuple[Run, ...] | None:
     """The best plan of cost <= guess, or None when there is none."""
-    ends = Ends(np.array([0]), np.array([0]), {0: (-1, -1, -1, 0)})
+    ends = Ends(np.array([0]), np.array([0]), np.array([0]), {0: (-1, -1, -1, 0)})
     trail: list[tuple[Log, Ends, Timetable]] = []
     for p in order:
         sweep = Sweep(problem, p, bounds[p], starts[p], guess, p == order[-1], stop_at)
@@ -234,14 +238,14 @@ def _sweeps(
         if not ends.link:
             return None
     plan: list[Run] = []
-    step = min(ends.link)  # the last phase keeps one end only
+    end = min(ends.link)  # the last phase keeps one end only
     for log, its_ends, table in reversed(trail):
-        number, o, start, second = its_ends.link[step]
+        number, o, start, second = its_ends.link[end]
         plan.append(Run(int(table.index[o]), start * problem.step_s, second))
         parents, options, begins, finishes = (np.concatenate(column) for column in zip(*log.chunks, strict=True))
         while parents[number] >= 0:
             at = int(table.index[options[number]])
             plan.append(Run(at, int(begins[number]) * problem.step_s, int(finishes[number]) * problem.step_s))
             number = int(parents[number])
-        step = -1 - int(parents[number])
+        end = -1 - int(parents[number])
     return tuple(plan[::-1])

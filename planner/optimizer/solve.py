@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from planner.optimizer.chain import best_chain
 from planner.optimizer.check import check, evaluate
@@ -20,10 +21,20 @@ from planner.optimizer.coarse import by_day
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
 from planner.optimizer.least import least_cost
-from planner.optimizer.problem import Problem, Run, Solution, Status
+from planner.optimizer.problem import PhaseTask, Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import Interrupted, TimeUp, chain_order, chain_order_of, clipped, renamed, stated, usable
+from planner.optimizer.runs import (
+    Interrupted,
+    TimeUp,
+    chain_order,
+    chain_order_of,
+    clipped,
+    longest_s,
+    renamed,
+    stated,
+    usable,
+)
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
 from planner.optimizer.terms import solve_with_terms
 
@@ -33,11 +44,19 @@ TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 TIES_OPTIONS = 1000  # with more, ties between jobs side by side are not sought
 
 
-def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None, why: bool = True) -> Solution:
+def solve(
+    problem: Problem,
+    time_limit_s: float = 60.0,
+    progress: Progress | None = None,
+    why: bool = True,
+    known: tuple[Run, ...] | None = None,
+) -> Solution:
     """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none (if `why`).
 
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
+    A `known` plan, of a problem before a small change of it, is a start where it is a plan of this one; ties of the
+    optimum do not depend on it.
     """
     if problem.terms:
         return _with_terms(problem, time_limit_s, progress, why)
@@ -46,6 +65,7 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     try:
         fewer, index = _fewer(clipped(stated(problem)))
         search.take(fewer)
+        search.start_from(known or (), problem, index)
         solution = search.optimum()
     except KeyboardInterrupt:
         solution = replace(search.so_far(), stopped=True)
@@ -109,13 +129,15 @@ class _Search:
         self.stop_at = self.started + time_limit_s
         self.take(problem)
         self.best: Solution | None = None
+        self.single: dict[tuple[str, int | None], tuple[Run, ...] | None] = {}  # best plans of one run per phase
         self.bound = 0
         self.order = chain_order(problem.phases) or []
         self.one_run = all(phase.max_segments == 1 for phase in problem.phases)
 
     def take(self, problem: Problem) -> None:
         """Search this problem, which has the same phases."""
-        self.problem, self.free = problem, replace(problem, budget=None, carbon_cap=None)
+        self.problem = problem
+        self.free = replace(problem, phases=_each_after_one(problem), budget=None, carbon_cap=None)
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self.started
@@ -157,23 +179,45 @@ class _Search:
         best = None if self.best is None else _value(self.problem, self.best)
         return self.progress(best, self.bound, self.elapsed_s())
 
+    def kept(self, runs: tuple[Run, ...], bound: int) -> None:
+        """Learn a plan whose bound says nothing of the aim."""
+        self.learn(runs)
+
+    def as_free(self, runs: tuple[Run, ...]) -> bool:
+        """Whether runs cost the same where every phase leaves its place for the next phase alone."""
+        return self.free.phases == self.problem.phases or evaluate(self.free, runs) == evaluate(self.problem, runs)
+
     def all_suited(self) -> bool:
         return self.one_run or len(suited(self.problem)) == len(usable(self.problem))
 
+    def start_from(self, known: tuple[Run, ...], whole: Problem, index: Sequence[int]) -> None:
+        """Learn runs of the whole problem if they are a plan of it on options that are left, which `index` names."""
+        number = {option: at for at, option in enumerate(index)}
+        if _is_plan(whole, known) and all(run.option in number for run in known):
+            self.learn(tuple(replace(run, option=number[run.option]) for run in known))
+
     def optimum(self) -> Solution:
-        """The optimum without reasons."""
+        """The optimum without reasons, or what is known when the time is up."""
+        try:
+            return self.searched()
+        except TimeUp:
+            return self.so_far()
+
+    def searched(self) -> Solution:
         problem = self.problem
         if not self.order:
             return self.side_by_side()
         if self.one_run:
             # the dynamic program sees the caps when there is one run in all
-            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order, None, self.stop_at)
+            sought = problem if len(self.order) == 1 else self.free
+            at_most = None if self.best is None else _value(problem, self.best)
+            runs = best_chain(sought, self.order, None, self.stop_at, at_most)
             if runs is None:
                 return Solution("infeasible")
             solution = self.learn(runs)
-            if _within_caps(problem, solution):
+            self.bound = _value(problem, _solution(self.free, runs))
+            if _within_caps(problem, solution) and self.as_free(runs):
                 return _bounded(problem, solution, None)
-            self.bound = _value(problem, solution)
             return self.capped(runs)
         return self.several_runs()
 
@@ -190,18 +234,30 @@ class _Search:
         solution = self.learn(runs)
         if not _within_caps(problem, solution):
             return self.capped(first)
-        if problem.aim != "carbon" and self.all_suited():
+        if problem.aim != "carbon" and self.all_suited() and self.as_free(runs):
             return self.so_far()
         return self.direct()  # not proven, or for the ties
 
     def first_plan(self) -> tuple[Run, ...] | None:
-        """A plan of one run per phase, or the one that ends first, caps left out; None when there is none."""
+        """A plan of one run per phase in half of the time, or the one that ends first, caps left out; None when there
+        is none.
+        """
         if self.problem.aim != "finish":
-            single = tuple(replace(phase, max_segments=1) for phase in self.free.phases)
-            runs = best_chain(replace(self.free, phases=single), self.order, stop_at=self.stop_at)
+            runs = self.one_run_each(self.free, None, self.started + self.time_limit_s / 2)
             if runs is not None:
                 return runs
         return earliest_finish(self.free, self.order, stop_at=self.stop_at)
+
+    def one_run_each(self, problem: Problem, finish_limit_s: int | None, stop_at: float) -> tuple[Run, ...] | None:
+        """The best plan of one run per phase, None when there is none or no time."""
+        question = (problem.aim, finish_limit_s)
+        if question not in self.single:
+            single = replace(problem, phases=tuple(replace(phase, max_segments=1) for phase in problem.phases))
+            try:
+                self.single[question] = best_chain(single, self.order, finish_limit_s, stop_at)
+            except TimeUp:
+                return None
+        return self.single[question]
 
     def by_day(self, options: list[int]) -> tuple[Run, ...]:
         """A plan of some of the options on steps of a day, in a third of the time: good where prices stand still for
@@ -227,12 +283,11 @@ class _Search:
         self,
         soonest: tuple[Run, ...],
         finish_limit_s: int | None,
-        report: Callable[[tuple[Run, ...], int], object] = lambda runs, bound: None,
+        report: Callable[[tuple[Run, ...], int], object] | None = None,
     ) -> tuple[tuple[Run, ...], int]:
         """The cheapest plan that ends by a second, caps left out, and a bound on its cost."""
         cheap = replace(self.free, aim="cost")
-        single = replace(cheap, phases=tuple(replace(phase, max_segments=1) for phase in cheap.phases))
-        runs = best_chain(single, self.order, finish_limit_s, self.stop_at)
+        runs = self.one_run_each(cheap, finish_limit_s, self.stop_at)
         if self.one_run:
             # none can end by then only when nothing can
             return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
@@ -242,8 +297,9 @@ class _Search:
         known = min((plan for plan in plans if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
         options = suited(cheap)
         if self.all_suited():
-            by_day = self.by_day if report == self.told else lambda options: ()
-            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report, by_day)
+            if report is None:
+                return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, self.kept)
+            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report, self.by_day)
         # a good plan of some of the options, whose bound says nothing of the others
         found, _ = best_segments(cheap, self.order, options, known, self.left_s() / 2, finish_limit_s)
         return found, 0
@@ -402,6 +458,14 @@ class _Search:
         return undominated(problem, options)
 
 
+def _each_after_one(problem: Problem) -> tuple[PhaseTask, ...]:
+    """Phases in a row, each after the one before it alone; others as they are."""
+    phases = list(problem.phases)
+    for before, p in pairwise(chain_order(problem.phases) or []):
+        phases[p] = replace(phases[p], after=(before,))
+    return tuple(phases)
+
+
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:
     """The runs with their values, nothing proven."""
     cost, finish_s, carbon_g = evaluate(problem, runs)
@@ -420,6 +484,17 @@ def _bounded(problem: Problem, solution: Solution, bound: int | None) -> Solutio
 
 def _value(problem: Problem, solution: Solution) -> int:
     return {"cost": solution.cost, "finish": solution.finish_s, "carbon": solution.carbon_g}[problem.aim]
+
+
+def _is_plan(problem: Problem, runs: tuple[Run, ...]) -> bool:
+    """Whether runs, which may be of another problem, are a plan of this one."""
+    for run in runs:
+        if not 0 <= run.option < len(problem.options):
+            return False
+        longest = longest_s(problem.options[run.option].billing)
+        if longest is not None and run.end_s - run.start_s > longest:
+            return False
+    return bool(runs) and not check(problem, _solution(problem, runs))
 
 
 def _within_caps(problem: Problem, solution: Solution) -> bool:

@@ -12,6 +12,7 @@ so options that gain nothing change no V, and a plan with a run of o costs at le
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from planner.optimizer.columns import Ints, columns, spans_of
 from planner.optimizer.problem import Problem, RunOption
-from planner.optimizer.runs import billed_s, ceil_div
+from planner.optimizer.runs import TimeUp, billed_s, ceil_div
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +57,7 @@ class Supply:
     loss: Floats
     setup: Floats
     step_cost: Floats  # of all nodes at the least price
+    stop_at: float = math.inf  # TimeUp from then on
     made: dict[int, list[Piece]] = field(default_factory=dict)
 
     def quick_gains(self, price: float) -> Floats:
@@ -87,11 +89,13 @@ class Supply:
 
     def pieces(self, at: int) -> list[Piece]:
         if at not in self.made:
+            if time.monotonic() > self.stop_at:
+                raise TimeUp
             self.made[at] = pieces_of(self.problem, int(self.option[at]), self.earliest, self.end)
         return self.made[at]
 
 
-def supply(problem: Problem, phase_index: int, options: Sequence[int], limit: int) -> Supply:
+def supply(problem: Problem, phase_index: int, options: Sequence[int], limit: int, stop_at: float = math.inf) -> Supply:
     """Those of the options that belong to the phase and are there inside its dates."""
     c, of = columns(problem), np.asarray(options, np.int64)
     earliest, end = problem.phases[phase_index].earliest, ceil_div(limit, problem.step_s)
@@ -108,6 +112,7 @@ def supply(problem: Problem, phase_index: int, options: Sequence[int], limit: in
         c.loss[of].astype(float),
         c.setup[of].astype(float),
         c.nodes[of].astype(float) * c.lowest[c.row[of]] * (problem.step_s / 3600),
+        stop_at,
     )
 
 

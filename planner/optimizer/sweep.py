@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.optimizer.bound import RELATIVE_ERROR, PhaseBound
+from planner.optimizer.columns import Bools, Ints, columns
 from planner.optimizer.problem import Problem
 from planner.optimizer.runs import TimeUp, ceil_div
 from planner.optimizer.supply import Floats
-from planner.optimizer.timetable import Bools, Ints, bills, money, timetable
+from planner.optimizer.timetable import bills, money, timetable
 
 Columns = TypeVar("Columns", "Labels", "Going")
 NEVER = np.iinfo(np.int64).max // 4
@@ -33,6 +34,8 @@ class Labels:
     cost: Ints
     grams: Ints
     number: Ints  # in the log
+    place: Ints  # of the run before, and what leaving it costs
+    leave: Ints
     fresh: Bools  # idle since this step only
 
 
@@ -51,7 +54,7 @@ class Going:
 
 @dataclass(slots=True)
 class Log:
-    """Where labels come from, in chunks: the label before and the run; for an entry -1 - the step it entered from."""
+    """Where labels come from, in chunks: the label before and the run; for an entry -1 - the number of its end."""
 
     chunks: list[tuple[Ints, Ints, Ints, Ints]] = field(default_factory=list)
     size: int = 0
@@ -66,10 +69,13 @@ class Log:
 
 @dataclass(slots=True)
 class Ends:
-    """By end step the best (cost, grams) of having ended a phase, with its last label, option, start and second."""
+    """By step x places + place the best (cost, grams) of having ended a phase there, with its last label, option, start
+    and second; `leave` is what leaving each place then costs.
+    """
 
     cost: Ints
     grams: Ints
+    leave: Ints
     link: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
 
 
@@ -98,7 +104,8 @@ class Sweep:
         for piece, (last, other) in zip(bound.pieces, starts, strict=True):
             if min(last.min(), other.min()) <= limit:
                 rows.setdefault(piece.index, len(rows))
-        self.table = timetable(problem, list(rows))
+        table = self.table = timetable(problem, list(rows))
+        self.places = int(columns(problem).place.max(initial=0)) + 1 if columns(problem).leave.any() else 1
         shape = (len(rows), self.horizon + 1)
         self.may_close, self.may_start = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         prices = np.array([v.price for v in bound.values])
@@ -121,13 +128,15 @@ class Sweep:
                     part = self.going_rest[i, k, row, wide]
                     np.minimum(part, ahead - net, out=part)
         self.log = Log()
-        self.ends = Ends(np.full(self.horizon + 1, NEVER), np.full(self.horizon + 1, NEVER))
+        ends, leave = np.full((self.horizon + 1) * self.places, NEVER), np.zeros(self.places, np.int64)
+        leave[table.place] = table.leave
+        self.ends = Ends(ends, ends.copy(), leave)
         self.best_end: tuple[int, int, int] | None = None  # cost, second, grams of the best plan, in the last phase
 
     def run(self, entries: Ends) -> None:
         """Sweep over time from the first entry on."""
         none = np.zeros(0, np.int64)
-        idle = Labels(none, none, none, none, none, none.astype(np.bool_))
+        idle = Labels(none, none, none, none, none, none, none, none.astype(np.bool_))
         going = Going(none, none, none, none, none, none, none)
         waiting = self._entries(entries)
         last_step = ceil_div(self.bound.limit, self.step_s)
@@ -137,29 +146,31 @@ class Sweep:
             idle.fresh[:] = False
             going, stopped = self._stop(going, t)
             if t in waiting:
-                step, cost, grams = waiting.pop(t)
-                stopped.append(self._entry(step, cost, grams))
+                stopped.append(self._entered(entries, waiting.pop(t)))
             if not len(idle.k) and not stopped and not len(going.k) and not waiting:
                 break
             idle = self._keep(_joined([idle, *stopped]), t)
             self._close(idle, t)
             going = self._start(going, idle, t)
 
-    def _entries(self, entries: Ends) -> dict[int, tuple[int, int, int]]:
-        """By step the (end step, cost, grams) of ends of the phase before that beat all earlier ones."""
-        found: dict[int, tuple[int, int, int]] = {}
-        best = (NEVER, NEVER)
-        for step in sorted(entries.link):
-            pair = (int(entries.cost[step]), int(entries.grams[step]))
-            if pair < best:
-                best = pair
-                found[max(step, self.phase.earliest)] = (step, *pair)
+    def _entries(self, entries: Ends) -> dict[int, list[int]]:
+        """By step the ends of the phase before that beat all earlier ones in their place."""
+        found: dict[int, list[int]] = {}
+        best: dict[int, tuple[int, int]] = {}
+        for end in sorted(entries.link):
+            step, place = divmod(end, self.places)
+            pair = (int(entries.cost[end]), int(entries.grams[end]))
+            if pair < best.get(place, (NEVER, NEVER)):
+                best[place] = pair
+                found.setdefault(max(step, self.phase.earliest), []).append(end)
         return found
 
-    def _entry(self, step: int, cost: int, grams: int) -> Labels:
-        one = np.ones(1, np.int64)
-        number = self.log.add(one * (-1 - step), one * -1, one * 0, one * 0)
-        return Labels(one * self.phase.max_segments, one * 0, one * cost, one * grams, number, one > 0)
+    def _entered(self, entries: Ends, which: list[int]) -> Labels:
+        ends = np.array(which, np.int64)
+        none, place = 0 * ends, ends % self.places
+        number = self.log.add(-1 - ends, none - 1, none, none)
+        k = none + self.phase.max_segments
+        return Labels(k, none, entries.cost[ends], entries.grams[ends], number, place, entries.leave[place], none == 0)
 
     def _stop(self, going: Going, t: int) -> tuple[Going, list[Labels]]:
         """Runs that go on from step t, and the labels of those that stop there."""
@@ -185,7 +196,9 @@ class Sweep:
         fine = trained > 0
         fine[fine] = self._within(going.k[fine], work[fine], paid[fine], t)
         going_on = self._unbeaten(going, work, paid, grams, seconds)
-        labels = Labels(going.k, work, paid, grams, going.number, fine)
+        labels = Labels(
+            going.k, work, paid, grams, going.number, self.table.place[going.o], self.table.leave[going.o], fine
+        )
         stopped = _taken(labels, fine)
         stopped.number = np.nonzero(fine)[0]  # resolved to numbers in the log once the label is kept
         stopped = _taken(stopped, self._pareto(stopped))
@@ -203,17 +216,23 @@ class Sweep:
         return _taken(labels, self._pareto(labels))
 
     def _pareto(self, labels: Labels) -> Bools:
-        """Labels that no other has as much work, as many runs left and no higher (cost, grams) than."""
-        keep = np.ones(len(labels.k), np.bool_)
-        if len(keep) < 2:
+        """Labels that no other beats: with as much work, as many runs left and no higher (cost, grams), the cost of
+        leaving its place included unless both are in one place.
+        """
+        size = len(labels.k)
+        keep = np.ones(size, np.bool_)
+        if size < 2:
             return keep
-        rank = _ranks(labels.cost, labels.grams)
+        ranks = _ranks(np.append(labels.cost, labels.cost + labels.leave), np.append(labels.grams, labels.grams))
+        rank, left = ranks[:size], ranks[size:]
         order = np.lexsort((labels.number, rank, -labels.k, -labels.work))
         for k in range(1, self.phase.max_segments + 1):
             rivals = order[labels.k[order] >= k]
-            before = np.minimum.accumulate(np.concatenate(([NEVER], rank[rivals][:-1])))
-            mine = labels.k[rivals] == k
-            keep[rivals[mine & (before <= rank[rivals])]] = False
+            keep[rivals[(labels.k[rivals] == k) & (_least_before(left[rivals]) <= rank[rivals])]] = False
+            if self.places > 1:
+                rivals = rivals[np.argsort(labels.place[rivals], kind="stable")]
+                level = rank[rivals] - labels.place[rivals] * (2 * size + 1)  # lower in every later place
+                keep[rivals[(labels.k[rivals] == k) & (_least_before(level) <= level)]] = False
         return keep
 
     def _unbeaten(self, going: Going, work: Ints, cost: Ints, grams: Ints, seconds: Ints) -> Bools:
@@ -226,8 +245,7 @@ class Sweep:
         group = going.o[ripe] * (self.phase.max_segments + 1) + going.k[ripe]
         order = np.lexsort((going.start[ripe], rank, -work[ripe], group))
         level = rank[order] - group[order] * (len(ripe) + 1)  # lower in every later group: the minimum starts anew
-        before = np.minimum.accumulate(np.concatenate(([NEVER], level[:-1])))
-        keep[ripe[order[before <= level]]] = False
+        keep[ripe[order[_least_before(level) <= level]]] = False
         return keep
 
     def _pairs(self, idle: Labels, able: Bools, t: int) -> tuple[Ints, Ints]:
@@ -236,6 +254,10 @@ class Sweep:
         all_of, some_of = np.nonzero(able)[0], np.nonzero(able & ~self.table.patient[:, t])[0]
         labels = np.concatenate((np.repeat(fresh, len(all_of)), np.repeat(stale, len(some_of))))
         return labels, np.concatenate((np.tile(all_of, len(fresh)), np.tile(some_of, len(stale))))
+
+    def _fee(self, labels: Labels, i: Ints, o: Ints) -> Ints:
+        """What it costs to go from the place of labels to that of options."""
+        return np.where(labels.place[i] == self.table.place[o], 0, labels.leave[i])
 
     def _close(self, idle: Labels, t: int) -> None:
         """Last runs from step t; the best ends are kept."""
@@ -250,7 +272,7 @@ class Sweep:
         i, o, seconds, billed, second = i[fits], o[fits], seconds[fits], billed[fits], second[fits]
         step = -(-second // h)
         late = self.phase.late_cost * np.maximum(0, step - self.phase.deadline)
-        paid = idle.cost[i] + money(table, o, np.full(len(o), t), seconds, billed)
+        paid = idle.cost[i] + self._fee(idle, i, o) + money(table, o, np.full(len(o), t), seconds, billed)
         good = paid + self.bound.ending[step] <= self.limit
         cost, i, o = (paid + late)[good], i[good], o[good]
         seconds, second, step = seconds[good], second[good], step[good]
@@ -262,12 +284,14 @@ class Sweep:
             key = (int(cost[first]), int(second[first]), int(grams[first]))
             if key[0] <= self.guess and (self.best_end is None or key < self.best_end):
                 self.best_end = key
-                self.ends.link = {int(step[first]): (int(idle.number[i[first]]), int(o[first]), t, int(second[first]))}
+                end = int(step[first]) * self.places + int(table.place[o[first]])
+                self.ends.link = {end: (int(idle.number[i[first]]), int(o[first]), t, int(second[first]))}
                 self.limit = above(key[0])
             return
-        order = np.lexsort((grams, cost, step))
-        for at in order[np.unique(step[order], return_index=True)[1]].tolist():
-            where, pair = int(step[at]), (int(cost[at]), int(grams[at]))
+        ends = step * self.places + table.place[o]
+        order = np.lexsort((grams, cost, ends))
+        for at in order[np.unique(ends[order], return_index=True)[1]].tolist():
+            where, pair = int(ends[at]), (int(cost[at]), int(grams[at]))
             if pair < (int(self.ends.cost[where]), int(self.ends.grams[where])):
                 self.ends.cost[where], self.ends.grams[where] = pair
                 self.ends.link[where] = (int(idle.number[i[at]]), int(o[at]), t, int(second[at]))
@@ -278,16 +302,14 @@ class Sweep:
         i, o = self._pairs(several, self.may_start[:, t], t)
         if not len(i):
             return going
-        k, table = several.k[i] - 1, self.table
+        k, cost, table = several.k[i] - 1, several.cost[i] + self._fee(several, i, o), self.table
         able = np.ones(len(i), np.bool_)
         missing = self.phase.work - several.work[i] + table.loss[o]
         for at, v in enumerate(self.few):
             rest = self.going_rest[at, k, o, t] + table.setup[o] + self.prices[v] * missing
-            able &= several.cost[i] + rest <= self.limit
-        i, o, k = i[able], o[able], k[able]
-        new = Going(
-            k, several.work[i], several.cost[i], several.grams[i], several.number[i], o, np.full(len(o), t, np.int64)
-        )
+            able &= cost + rest <= self.limit
+        i, o, k, cost = i[able], o[able], k[able], cost[able]
+        new = Going(k, several.work[i], cost, several.grams[i], several.number[i], o, np.full(len(o), t, np.int64))
         return Going(*(np.concatenate((getattr(going, f.name), getattr(new, f.name))) for f in fields(Going)))
 
 
@@ -297,6 +319,11 @@ def _taken(columns: Columns, which: Bools) -> Columns:
 
 def _joined(parts: Sequence[Labels]) -> Labels:
     return Labels(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Labels)))
+
+
+def _least_before(numbers: Ints) -> Ints:
+    """The least of the numbers before each."""
+    return np.asarray(np.minimum.accumulate(np.concatenate(([NEVER], numbers[:-1]))))
 
 
 def _ranks(cost: Ints, grams: Ints) -> Ints:

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.optimizer.columns import Bools, Ints, columns
 from planner.optimizer.problem import Problem, RunOption
 from planner.optimizer.runs import billed_s, stretches
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,8 @@ class Timetable:
     nodes: Ints
     setup: Ints
     grams: Ints
+    place: Ints  # number of the place, 0 where nothing is paid to leave any
+    leave: Ints
     minimum_s: Ints
     unit_s: Ints
     ripe_s: Ints  # from this length on every whole step is paid as it comes
@@ -55,11 +54,13 @@ def timetable(problem: Problem, options: Sequence[int]) -> Timetable:
     summed = np.zeros((len(of), size), np.int64)
     np.cumsum(price[:, :-1] * step_s, axis=1, out=summed[:, 1:])
 
+    c, which = columns(problem), np.array(options, np.int64)
+
     def column(name: str) -> Ints:
         return np.array([getattr(option, name) for option in of], np.int64)
 
     return Timetable(
-        index=np.array(options, np.int64),
+        index=which,
         of=of,
         price=price,
         until=until,
@@ -70,6 +71,8 @@ def timetable(problem: Problem, options: Sequence[int]) -> Timetable:
         nodes=column("nodes"),
         setup=column("setup"),
         grams=column("carbon_g_step"),
+        place=c.place[which] if c.leave.any() else 0 * which,
+        leave=c.leave[which],
         minimum_s=np.array([option.billing.minimum_s for option in of], np.int64),
         unit_s=np.array([option.billing.unit_s for option in of], np.int64),
         ripe_s=np.array([_ripe_s(option, step_s) for option in of], np.int64),
