@@ -1,0 +1,114 @@
+"""The direct model when it is stopped, and what it does not do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from planner.optimizer import direct
+from planner.optimizer.check import check, evaluate
+from planner.optimizer.direct import solve_direct
+from planner.optimizer.formulation import build
+from planner.optimizer.problem import Cap, Level, PhaseTask, Problem, RunOption, Solution, Term, Window
+from planner.optimizer.runs import Interrupted
+from planner.optimizer.solve import solve
+
+USD, HOUR = 1_000_000, 3600
+
+
+def jobs(count: int, days: int = 6) -> Problem:
+    """Jobs that want the same nodes at moving prices; to prove their optimum takes CP-SAT long."""
+    horizon = 24 * days
+    windows = tuple(
+        Window(at, at + 12, (20 + 7 * (at * at // 12 % 11)) * USD, 12 + at // 12 % 3) for at in range(0, horizon, 12)
+    )
+    options = [
+        RunOption(f"{p}-{nodes}", p, nodes, nodes * (100 - 2 * nodes + p), nodes * 10, windows, offer="x")
+        for p in range(count)
+        for nodes in (2, 4, 6, 9)
+    ]
+    phases = tuple(PhaseTask(f"p{p}", 1500 + 977 * p, 0, horizon, 2) for p in range(count))
+    caps = (Cap("quota", (Level(0, horizon // 2, 11), Level(horizon // 2, horizon, 14))),)
+    return Problem(phases, tuple(replace(o, claims=((0, o.nodes),)) for o in options), horizon, caps=caps)
+
+
+def press_the_key() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
+
+
+def test_told_to_stop_before_there_is_a_plan_it_stops() -> None:
+    calls = []
+
+    def enough(*told: object) -> bool:
+        calls.append(told)
+        return True
+
+    status, runs, _ = solve_direct(jobs(3), 60, progress=enough)
+    assert calls
+    assert status in ("unknown", "feasible")
+    assert (status == "feasible") == bool(runs)
+
+
+@pytest.mark.parametrize("interrupt", [press_the_key, stop])
+def test_an_interrupt_brings_what_was_found_by_then(interrupt: Callable[[], None]) -> None:
+    problem = jobs(3)
+
+    def progress(best: int | None, bound: int, seconds: float) -> None:
+        if best is not None:
+            interrupt()
+
+    with pytest.raises(Interrupted) as stopped:
+        solve_direct(problem, 60, progress=progress)
+    runs, bound = stopped.value.runs, stopped.value.bound
+    assert runs
+    assert check(problem, Solution("feasible", runs, *evaluate(problem, runs), bound=bound)) == []
+
+
+def test_an_interrupted_solve_of_several_jobs_returns_what_cp_sat_had_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = replace(jobs(2, days=3), caps=(Cap("quota", (Level(0, 72, 3),)),))  # one job at a time
+    found = []
+
+    def interrupted(*arguments: object) -> object:
+        found.append(solve_direct(problem, 60))
+        raise Interrupted(found[-1][1], 1)
+
+    monkeypatch.setattr(direct, "solve_direct", interrupted)
+    solution = solve(problem, 60)
+    assert len(found) == 1
+    assert check(problem, solution) == []
+    assert solution.cost == found[0][2]
+    assert 1 <= solution.bound < solution.cost
+
+
+def test_what_progress_raises_comes_out() -> None:
+    def fail(*told: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        solve_direct(jobs(2), 60, progress=fail)
+
+
+def test_terms_are_refused() -> None:
+    problem = jobs(2)
+    on_term = replace(problem.options[0], term=0)
+    problem = replace(problem, options=(on_term,), terms=(Term("x", 1, (1,), 0, 1, 1),))
+    with pytest.raises(AssertionError, match="terms are not in the direct model"):
+        build(problem, [0])
+
+
+def test_a_cap_that_only_one_job_claims_just_cuts_its_windows() -> None:
+    problem = jobs(2)
+    free = replace(problem, options=tuple(replace(o, claims=o.claims if o.phase == 0 else ()) for o in problem.options))
+    levels = (Level(60, 130, 4),)
+    model = build(replace(free, caps=(Cap("quota", levels),)), range(len(free.options)))
+    assert {choice.of.nodes for choice in model.choices[0]} == {2, 4}
+    assert all(choice.stretch[0].start >= 60 and choice.stretch[-1].end <= 130 for choice in model.choices[0])
+    assert {choice.of.nodes for choice in model.choices[1]} == {2, 4, 6, 9}
