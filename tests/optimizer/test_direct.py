@@ -73,7 +73,9 @@ def test_an_interrupt_brings_what_was_found_by_then(interrupt: Callable[[], None
 
 
 def test_an_interrupted_solve_of_several_jobs_returns_what_cp_sat_had_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = replace(jobs(2, days=3), caps=(Cap("quota", (Level(0, 72, 3),)),))  # one job at a time
+    problem = jobs(2, days=3)
+    phases = tuple(replace(phase, max_segments=1) for phase in problem.phases)
+    problem = replace(problem, phases=phases, caps=(Cap("quota", (Level(0, 72, 3),)),))  # one job at a time
     found = []
 
     def interrupted(*arguments: object) -> object:
