@@ -114,3 +114,42 @@ def test_a_cap_that_only_one_job_claims_just_cuts_its_windows() -> None:
     assert {choice.of.nodes for choice in model.choices[0]} == {2, 4}
     assert all(choice.stretch[0].start >= 60 and choice.stretch[-1].end <= 130 for choice in model.choices[0])
     assert {choice.of.nodes for choice in model.choices[1]} == {2, 4, 6, 9}
+
+
+HERE = RunOption("here", 0, 1, 100, 0, (Window(0, 5, 20 * USD), Window(5, 50, 40 * USD)), place="here", leave=30 * USD)
+THERE = RunOption("there", 0, 1, 100, 0, (Window(5, 50, 30 * USD),), place="there", leave=7 * USD)
+ROW = (PhaseTask("p", 800, 0, 50, 2), PhaseTask("q", 100, 0, 50, after=(0,)), PhaseTask("r", 100, 0, 50, after=(0,)))
+
+
+@pytest.mark.parametrize(
+    ("leave_usd", "cost_usd", "why"),
+    [
+        (29, 219, "5 h at 20 USD here, the move, 3 h at 30 USD there"),
+        (30, 220, "as dear as 3 h at 40 USD here"),
+        (31, 220, "it stays"),
+    ],
+)
+def test_a_phase_moves_when_it_pays(leave_usd: int, cost_usd: int, why: str) -> None:
+    problem = Problem(ROW[:1], (replace(HERE, leave=leave_usd * USD), THERE), 50)
+    status, runs, bound = solve_direct(problem, 20)
+    assert (status, evaluate(problem, runs)[0], bound) == ("optimal", cost_usd * USD, cost_usd * USD), why
+
+
+@pytest.mark.parametrize(
+    ("options", "places", "cost_usd", "why"),
+    [
+        ((HERE, THERE), ("here", "here"), 280, "5 h at 20 and 3 h at 40 USD, 30 USD for each phase after it"),
+        ((HERE, THERE), ("there", "there"), 280, "5 h at 20, 30 for the move, 3 h at 30 USD, and 60"),
+        ((HERE, THERE), ("there", "here"), 287, "the same, and one of the two pays 7 to leave there"),
+        ((HERE,), ("there", "here"), 310, "220 here, 30 for one move, and 60"),
+        ((HERE,), ("there", "there"), 340, "both move"),
+        ((THERE,), ("here", "here"), 314, "8 h at 30 USD, two moves of 7, and 60"),
+    ],
+)
+def test_the_last_run_of_a_phase_pays_for_every_phase_after_it_in_another_place(
+    options: tuple[RunOption, ...], places: tuple[str, str], cost_usd: int, why: str
+) -> None:
+    after = tuple(replace(THERE, phase=p + 1, place=place) for p, place in enumerate(places))
+    problem = Problem(ROW, (*options, *after), 50)
+    status, runs, bound = solve_direct(problem, 20)
+    assert (status, evaluate(problem, runs)[0], bound) == ("optimal", cost_usd * USD, cost_usd * USD), why
