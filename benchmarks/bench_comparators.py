@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench_optimizer import instance
-from benchmarks.comparators import Method, cheapest_per_token, coarse, greedy, plain_cp_sat, plain_highs, timed
+from benchmarks.comparators import METHODS, coarse, timed
 from planner.optimizer.problem import Problem
 from planner.optimizer.prune import undominated
 from planner.optimizer.runs import usable
@@ -23,12 +23,6 @@ from planner.optimizer.solve import solve
 
 WORKLOAD = Path(__file__).parents[1] / "examples" / "llama-3-70b.yaml"
 CASES = ((50, 30, 6), (50, 90, 24), (500, 90, 24))  # options, days, hours of a step; three segments each
-METHODS: dict[str, Method] = {
-    "plain model, CP-SAT": plain_cp_sat,
-    "plain model, HiGHS": plain_highs,
-    "greedy scheduler": greedy,
-    "cheapest per token first": cheapest_per_token,
-}
 
 
 def problems() -> Iterator[tuple[str, Problem]]:

@@ -1,7 +1,7 @@
 """The catalog: accelerators, machines, places and prices of one directory, immutable.
 
 `load()` gives the bundled data; `load(directory)` a user's own, with the same files. Of these, countries.csv,
-availability.csv and exchange_rates.csv may be left out (the bundled ones are used), and so may terms/ and
+availability.csv, egress.csv and exchange_rates.csv may be left out (the bundled ones are used), and so may terms/ and
 tpu_slices.csv. Change a catalog with `dataclasses.replace` or `with_offers`.
 """
 
@@ -21,6 +21,7 @@ from hardware_catalog.records import (
     Accelerator,
     Availability,
     Country,
+    Egress,
     InstanceType,
     Offer,
     Provider,
@@ -32,6 +33,7 @@ from hardware_catalog.records import (
 __all__ = ["BUNDLED", "Catalog", "load", "with_offers"]
 
 BUNDLED = Path(__file__).parent / "data"
+_SHARED = ("countries", "availability", "egress", "exchange_rates")  # a directory may leave these files out
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Catalog:
     tpu_slices: tuple[TpuSlice, ...]
     availabilities: tuple[Availability, ...]
     rates: tuple[Rate, ...]
+    egress: tuple[Egress, ...]
     digest: str
     directory: Path = field(compare=False)
 
@@ -61,6 +64,11 @@ class Catalog:
         """Read-only mappings cannot be pickled: send plain ones to other processes."""
         values = (getattr(self, known.name) for known in fields(self))
         return Catalog, tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
+
+    def egress_of(self, provider: Provider) -> Egress:
+        """The price of data that leaves a provider: its own, else its tier's default."""
+        rows = {row.scope: row for row in self.egress}
+        return rows.get(provider.id) or rows[provider.tier]
 
     def offer(self, offer_id: str) -> Offer | None:
         """The offer of an id, None when there is none."""
@@ -90,7 +98,7 @@ def _load(directory: Path) -> Catalog:
     if not directory.is_dir():
         raise InputError(Problem("is not a directory with a catalog", str(directory)))
     problems: list[Problem] = []
-    path = {name: _file(directory, name) for name in ("countries", "availability", "exchange_rates")}
+    path = {name: _file(directory, name) for name in _SHARED}
     countries = tables.countries(path["countries"], problems)
     providers = tables.providers(directory / "providers.csv", problems, countries)
     accelerators = tables.accelerators(directory / "accelerators.csv", problems)
@@ -100,6 +108,10 @@ def _load(directory: Path) -> Catalog:
         availabilities = tables.availabilities(path["availability"], problems, (*providers, *types))
     else:
         availabilities = _bundled().availabilities
+    if path["egress"].parent == directory:
+        egress = tables.egress(path["egress"], problems, tuple(providers))
+    else:
+        egress = _bundled().egress
     rates = tables.rates(path["exchange_rates"], problems)
     slices = directory / "tpu_slices.csv"
     tpu_slices = tables.tpu_slices(slices, problems) if slices.exists() else ()
@@ -107,13 +119,13 @@ def _load(directory: Path) -> Catalog:
     for file in sorted((directory / "offers").glob("*.csv")):
         offers.read(file, offer_tables.OFFER_COLUMNS)
     for file in sorted((directory / "terms").glob("*.csv")):
-        offers.read(file, offer_tables.TERM_COLUMNS)
+        offers.read(file, offer_tables.TERM_COLUMNS, offer_tables.START_RULES)
     if not problems:
         problems.extend(_empty(directory, accelerators, types, offers.sorted()))
     if problems:
         raise InputError(problems)
     return Catalog(
-        accelerators, types, regions, providers, countries, offers.sorted(), tpu_slices, availabilities, rates,
+        accelerators, types, regions, providers, countries, offers.sorted(), tpu_slices, availabilities, rates, egress,
         _digest(directory, path), directory,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -23,16 +24,28 @@ from hardware_catalog.records import (
 from hardware_catalog.units import UNITS, currencies, rate_near, usd_node_hour
 
 UNKNOWN_BILLING_SECONDS = 3600  # of the catalog's own offers where no source says how a provider bills: a guess
-HOUR, DAY = 3600, 86400
+HOUR, DAY, HOURS_PER_DAY = 3600, 86400, 24
 
 OFFER_COLUMNS = (
     "offer", "instance_type", "region", "zone", "purchase_option", "price", "currency", "per", "price_date",
     "minimum_nodes", "maximum_nodes", "flags", "source", "date_checked", "notes",
 )  # fmt: skip
-TERM_COLUMNS = (
-    *OFFER_COLUMNS[:11], "minimum_hours", "billing_hours", "blocks_days", "node_counts", "lead_time_hours",
-    *OFFER_COLUMNS[11:],
-)  # fmt: skip
+TERM_RULES = ("minimum_hours", "billing_hours", "blocks_days", "node_counts", "lead_time_hours")
+TERM_COLUMNS = (*OFFER_COLUMNS[:11], *TERM_RULES, *OFFER_COLUMNS[11:])
+START_RULES = ("ahead_hours", "start_hour_utc")  # a table of terms may leave them out
+
+
+@dataclass(frozen=True, slots=True)
+class TermRules:
+    """How long, how many and when nodes can be bought for a time; None where the table does not say."""
+
+    minimum_s: int | None = None
+    unit_s: int | None = None
+    blocks_s: tuple[int, ...] = ()
+    node_counts: tuple[int, ...] = ()
+    lead_time_hours: float = 0.0
+    ahead_hours: float | None = None
+    start_hour_utc: float | None = None
 
 
 def availability_of(
@@ -55,9 +68,9 @@ class Offers:
         self._currencies = currencies(rates)
         self._newest: dict[str, tuple[Row, Offer]] = {}
 
-    def read(self, path: Path, columns: Sequence[str]) -> None:
+    def read(self, path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> None:
         """Add the offers of one file."""
-        for row in unique(csv_rows(path, columns, self._problems), "offer", "price_date"):
+        for row in unique(csv_rows(path, columns, self._problems, optional), "offer", "price_date"):
             offer = self._offer(row)
             if offer is None:
                 continue
@@ -90,7 +103,7 @@ class Offers:
         flags, source = row.choices("flags", FLAGS), row.text("source")
         if priced is None and "price_date_unknown" not in flags:
             row.problem("price_date", "is empty without the flag price_date_unknown")
-        term = _term(row)
+        term = term_of(row)
         row.text("offer"), row.day("date_checked")
         if instance_type is None or len(self._problems) > problems_before:
             return None
@@ -107,13 +120,13 @@ class Offers:
         if minimum > maximum:
             row.problem("minimum_nodes", f"{minimum} is above maximum_nodes {maximum}")
         usd = usd_node_hour(price, per, instance_type.accelerators, self._per_usd(currency, priced))
-        unit, least, blocks, counts, lead = term
         return Offer(
             id=row.cells["offer"], instance_type=instance_type.id, region=region, purchase_option=option,
             windows=(Window(None, None, minimum, maximum, usd),),
-            minimum_seconds=_first(least, provider.minimum_seconds, UNKNOWN_BILLING_SECONDS),
-            billing_unit_seconds=_first(unit, provider.billing_unit_seconds, UNKNOWN_BILLING_SECONDS),
-            blocks_seconds=blocks, node_counts=counts, lead_time_hours=lead, zone=row.optional("zone"),
+            minimum_seconds=_first(term.minimum_s, provider.minimum_seconds, UNKNOWN_BILLING_SECONDS),
+            billing_unit_seconds=_first(term.unit_s, provider.billing_unit_seconds, UNKNOWN_BILLING_SECONDS),
+            blocks_seconds=term.blocks_s, node_counts=term.node_counts, lead_time_hours=term.lead_time_hours,
+            ahead_hours=term.ahead_hours, start_hour_utc=term.start_hour_utc, zone=row.optional("zone"),
             price_date=row.cells["price_date"], source=source, date_checked=row.cells["date_checked"],
             availability_basis=basis, flags=flags, notes=row.optional("notes"),
         )  # fmt: skip
@@ -122,16 +135,27 @@ class Offers:
         return rate_near(self._rates, currency, day)
 
 
-def _term(row: Row) -> tuple[int | None, int | None, tuple[int, ...], tuple[int, ...], float]:
-    if "minimum_hours" not in row.cells:
-        return None, None, (), (), 0.0
+def term_of(row: Row) -> TermRules:
+    """The rules of a row, those of no term where its table has no such columns."""
+    if TERM_RULES[0] not in row.cells:
+        return TermRules()
     least, unit = row.maybe_number("minimum_hours"), row.maybe_number("billing_hours")
-    return (
-        None if unit is None else round(unit * HOUR),
-        None if least is None else round(least * HOUR),
-        tuple(days * DAY for days in row.integers("blocks_days")),
-        row.integers("node_counts"),
-        row.maybe_number("lead_time_hours") or 0.0,
+    if unit == 0:
+        row.problem("billing_hours", "expected a number above 0, got 0")
+    lead, ahead = row.maybe_number("lead_time_hours") or 0.0, row.maybe_number("ahead_hours")
+    if ahead is not None and ahead < lead:
+        row.problem("ahead_hours", f"{ahead:g} is below lead_time_hours {lead:g}")
+    hour = row.maybe_number("start_hour_utc")
+    if hour is not None and hour >= HOURS_PER_DAY:
+        row.problem("start_hour_utc", f"expected an hour of the day from 0 up to 24, got {hour:g}")
+    return TermRules(
+        minimum_s=None if least is None else round(least * HOUR),
+        unit_s=None if unit is None else round(unit * HOUR),
+        blocks_s=tuple(days * DAY for days in row.integers("blocks_days")),
+        node_counts=row.integers("node_counts"),
+        lead_time_hours=lead,
+        ahead_hours=ahead,
+        start_hour_utc=hour,
     )
 
 

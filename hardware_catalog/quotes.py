@@ -1,8 +1,9 @@
 """A user's quotes: offers in a CSV or XLSX file, one row for each availability window.
 
-The columns are exactly `COLUMNS`. `per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
+The columns are `COLUMNS` and, for nodes bought for a time, any of `TERM_RULES` and `START_RULES`.
+`per` is node_hour or accelerator_hour; times are UTC; an empty `minimum_nodes` is 1,
 an empty `maximum_nodes` the default of availability.csv, an empty time is open. `region` may leave out the provider.
-Quotes are billed by use, by the second: the file has no columns for billing steps.
+Quotes are billed by use, by the second, unless a row has a minimum, billing steps or blocks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.errors import InputError, Problem, nearest
-from hardware_catalog.offer_tables import availability_of
+from hardware_catalog.offer_tables import START_RULES, TERM_RULES, TermRules, availability_of, term_of
 from hardware_catalog.read import Row, csv_rows, table_rows
 from hardware_catalog.records import PURCHASE_OPTIONS, InstanceType, Offer, Window
 from hardware_catalog.units import QUOTE_UNITS, currencies, rate_near, usd_node_hour
@@ -26,7 +27,8 @@ COLUMNS = (
     "offer", "instance_type", "region", "purchase_option", "price", "currency", "per", "minimum_nodes", "maximum_nodes",
     "available_from", "available_until", "valid_from", "source",
 )  # fmt: skip
-_SAME = ("instance_type", "region", "purchase_option", "currency")
+_OPTIONAL = (*TERM_RULES, *START_RULES)
+_SAME = ("instance_type", "region", "purchase_option", "currency", *_OPTIONAL)
 _ANYWHERE = "on-premises"  # its machines may stand in any region, and any machine in its regions
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -40,6 +42,7 @@ class _Quote:
     window: Window
     valid_from: str
     basis: str
+    term: TermRules
 
 
 def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
@@ -51,7 +54,7 @@ def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
     rows = 0
     for row in _rows(path, problems):
         rows += 1
-        cells = tuple(row.cells[column] for column in COLUMNS)
+        cells = tuple(row.cells[column] for column in (*COLUMNS, *_OPTIONAL))
         if cells in lines:
             row.problem("offer", f"the row repeats line {lines[cells]}")
             continue
@@ -70,8 +73,8 @@ def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
 
 def _rows(path: Path, problems: list[Problem]) -> list[Row]:
     if path.suffix.lower() in (".xlsx", ".xlsm"):
-        return list(table_rows(str(path), _sheet_lines(path, problems), COLUMNS, problems))
-    return csv_rows(path, COLUMNS, problems)
+        return list(table_rows(str(path), _sheet_lines(path, problems), COLUMNS, problems, _OPTIONAL))
+    return csv_rows(path, COLUMNS, problems, _OPTIONAL)
 
 
 def _sheet_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
@@ -118,7 +121,7 @@ def _quote(row: Row, catalog: Catalog) -> _Quote | None:
     currency = row.choice("currency", currencies(catalog.rates))
     minimum, maximum = row.maybe_integer("minimum_nodes", 1), row.maybe_integer("maximum_nodes", 1)
     start, end = row.maybe_instant("available_from"), row.maybe_instant("available_until")
-    valid = row.maybe_day("valid_from")
+    valid, term = row.maybe_day("valid_from"), term_of(row)
     if minimum is not None and maximum is not None and minimum > maximum:
         row.problem("minimum_nodes", f"{minimum} is above maximum_nodes {maximum}")
     if start is not None and end is not None and end <= start:
@@ -136,7 +139,7 @@ def _quote(row: Row, catalog: Catalog) -> _Quote | None:
         maximum, basis = max(default.maximum_nodes, minimum or 1), default.basis
     usd = usd_node_hour(price, per, instance_type.accelerators, rate_near(catalog.rates, currency, valid))
     window = Window(start, end, minimum or 1, maximum, usd)
-    return _Quote(row, instance_type, region, option, window, row.cells["valid_from"], basis)
+    return _Quote(row, instance_type, region, option, window, row.cells["valid_from"], basis, term)
 
 
 def _region(row: Row, catalog: Catalog, instance_type: InstanceType | None) -> str:
@@ -189,8 +192,13 @@ def _offer(offer_id: str, quotes: list[_Quote], catalog: Catalog) -> Offer:
         region=first.region,
         purchase_option=first.purchase_option,
         windows=tuple(quote.window for quote in ordered),
-        minimum_seconds=0,
-        billing_unit_seconds=1,  # a quote has no column for billing steps: what is used is paid
+        minimum_seconds=first.term.minimum_s or 0,
+        billing_unit_seconds=first.term.unit_s or 1,  # a quote that names no billing steps is paid by use
+        blocks_seconds=first.term.blocks_s,
+        node_counts=first.term.node_counts,
+        lead_time_hours=first.term.lead_time_hours,
+        ahead_hours=first.term.ahead_hours,
+        start_hour_utc=first.term.start_hour_utc,
         price_date=newest,
         source="; ".join(sources),
         date_checked=newest,

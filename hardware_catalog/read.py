@@ -158,8 +158,8 @@ class Row:
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-def csv_rows(path: Path, columns: Sequence[str], problems: list[Problem]) -> list[Row]:
-    """The rows of a CSV file that must have exactly these columns, in any order."""
+def csv_rows(path: Path, columns: Sequence[str], problems: list[Problem], optional: Sequence[str] = ()) -> list[Row]:
+    """The rows of a CSV file that must have exactly these columns, in any order, and may have the optional ones."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -168,13 +168,20 @@ def csv_rows(path: Path, columns: Sequence[str], problems: list[Problem]) -> lis
     except UnicodeDecodeError:
         problems.append(Problem("is not UTF-8 text", str(path)))
         return []
-    return list(table_rows(str(path), _csv_lines(text, str(path), problems), columns, problems))
+    return list(table_rows(str(path), _csv_lines(text, str(path), problems), columns, problems, optional))
 
 
 def table_rows(
-    file: str, lines: Iterable[tuple[int, list[str]]], columns: Sequence[str], problems: list[Problem]
+    file: str,
+    lines: Iterable[tuple[int, list[str]]],
+    columns: Sequence[str],
+    problems: list[Problem],
+    optional: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """Rows of a table given as numbered lines of cells, the header first; blank lines are left out."""
+    """Rows of a table given as numbered lines of cells, the header first; blank lines are left out.
+
+    Cells of optional columns that the table does not have are empty.
+    """
     numbered = ((line, [cell.strip() for cell in cells]) for line, cells in lines)
     filled = ((line, cells) for line, cells in numbered if any(cells))
     start = next(filled, None)
@@ -184,7 +191,8 @@ def table_rows(
     header_line, header = start
     while header and not header[-1]:
         header.pop()
-    wrong = list(_header_problems(file, header_line, header, columns))
+    wrong = list(_header_problems(file, header_line, header, columns, optional))
+    absent = dict.fromkeys(optional, "")
     problems.extend(wrong)
     if wrong:
         return
@@ -192,7 +200,7 @@ def table_rows(
         if len(cells) < len(header) or any(cells[len(header) :]):
             problems.append(Problem(f"expected {len(header)} cells, got {len(cells)}", file, line))
         else:
-            yield Row(file, line, dict(zip(header, cells[: len(header)], strict=True)), problems)
+            yield Row(file, line, absent | dict(zip(header, cells[: len(header)], strict=True)), problems)
 
 
 def unique(rows: Iterable[Row], *fields: str) -> Iterator[Row]:
@@ -222,13 +230,15 @@ def _csv_lines(text: str, file: str, problems: list[Problem]) -> Iterator[tuple[
         problems.append(Problem(f"is not CSV: {error}", file, line))
 
 
-def _header_problems(file: str, line: int, header: list[str], columns: Sequence[str]) -> Iterator[Problem]:
+def _header_problems(
+    file: str, line: int, header: list[str], columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[Problem]:
     missing = [column for column in columns if column not in header]
     for column in header:
         if header.count(column) > 1:
             yield Problem("the column stands twice", file, line, column)
-        elif column not in columns:
-            near = nearest(column, missing or columns)
+        elif column not in (*columns, *optional):
+            near = nearest(column, missing or (*columns, *optional))
             yield Problem("is not a column of this table", file, line, column or "(no name)", near)
     for column in missing:
         yield Problem(f"the column '{column}' is missing", file, line)

@@ -12,6 +12,7 @@ from decimal import Decimal
 PURCHASE_OPTIONS = ("on_demand", "spot", "reserved", "capacity_block", "owned")
 TIERS = ("hyperscaler", "cloud", "marketplace", "owned")
 HOURS_PER_MONTH = 730
+EGRESS_FLAGS = ("default", "recalled")  # of a whole tier, for want of a price; from memory, not read again
 
 FLAGS = {
     "before_reported_rise": "a later price rise is reported, but no table of the new prices was found",
@@ -195,6 +196,16 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True)
+class Egress:
+    """List price of a GB of data that leaves a region of a scope (a provider or a tier) for another place."""
+
+    scope: str
+    usd_gb: Decimal
+    flags: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """Units of a currency that bought one USD on a day."""
 
@@ -221,6 +232,8 @@ class Offer:
 
     A run is billed for at least `minimum_seconds`, in whole `billing_unit_seconds`, or as the smallest of
     `blocks_seconds` that holds it; `node_counts` are the only sizes sold, () any. `price_date` is '' where unknown.
+    What is bought for a time starts at least `lead_time_hours` and at most `ahead_hours` after it is ordered (None:
+    any time), at `start_hour_utc` of a day (None: any hour); `use_usd_node_hour` of the price is paid only in use.
     """
 
     id: str
@@ -233,6 +246,9 @@ class Offer:
     blocks_seconds: tuple[int, ...] = ()
     node_counts: tuple[int, ...] = ()
     lead_time_hours: float = 0.0
+    ahead_hours: float | None = None
+    start_hour_utc: float | None = None
+    use_usd_node_hour: Decimal = Decimal(0)
     zone: str = ""
     price_date: str = ""
     source: str = ""

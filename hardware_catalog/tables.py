@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 
 from hardware_catalog.errors import Problem
 from hardware_catalog.read import Row, csv_rows, unique
 from hardware_catalog.records import (
+    EGRESS_FLAGS,
     PURCHASE_OPTIONS,
     TIERS,
     Accelerator,
     Availability,
     Country,
+    Egress,
     InstanceType,
     Provider,
     Rate,
@@ -40,6 +43,7 @@ TPU_SLICE_COLUMNS = (
     "maximum_slice_chips", "pod_chips", "interconnect", "source", "date_checked", "notes",
 )  # fmt: skip
 AVAILABILITY_COLUMNS = ("scope", "purchase_option", "maximum_nodes", "basis", "date_checked")
+EGRESS_COLUMNS = ("scope", "usd_gb", "flags", "source", "date_checked")
 RATE_COLUMNS = ("currency", "date", "per_usd", "source", "date_checked")
 _NUMBERS = (
     "process_nm", "die_area_mm2", "memory_bw_gbs", "fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops",
@@ -158,6 +162,22 @@ def availabilities(path: Path, problems: list[Problem], scopes: Sequence[str]) -
             row.problem("basis", "expected 'default: ' and the reason")
         row.day("date_checked")
         found.append(Availability(scope, option, row.integer("maximum_nodes", 1), basis))
+    return tuple(found)
+
+
+def egress(path: Path, problems: list[Problem], known_providers: Sequence[str]) -> tuple[Egress, ...]:
+    """egress.csv; a scope is a provider or, as a default of those without a row, a tier."""
+    found = []
+    for row in unique(csv_rows(path, EGRESS_COLUMNS, problems), "scope"):
+        scope = row.known("scope", (*TIERS, *known_providers), "a tier or a provider")
+        flags, source = row.choices("flags", EGRESS_FLAGS), row.text("source")
+        if (scope in TIERS) != ("default" in flags):
+            row.problem("flags", "expected 'default' on a tier, and on a tier alone")
+        row.day("date_checked")
+        found.append(Egress(scope, Decimal(str(row.number("usd_gb"))), flags, source))
+    for tier in TIERS:
+        if tier not in {row.scope for row in found}:
+            problems.append(Problem(f"has no row for the tier {tier}", str(path)))
     return tuple(found)
 
 

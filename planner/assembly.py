@@ -6,17 +6,21 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hardware_catalog.catalog import Catalog
-from hardware_catalog.records import FLAGS, Offer
+from hardware_catalog.records import FLAGS
 from planner import __version__
+from planner.account import Account
 from planner.energy import is_guessed
+from planner.moves import egress_price
 from planner.optimizer.problem import Problem, Run, RunOption, Solution
-from planner.optimizer.runs import billed_s, lateness, run_cost, work_done
+from planner.optimizer.runs import work_done
 from planner.options import Option, OptionsTable
 from planner.performance.efficiency import Overlay
 from planner.placements import batch_sequences
-from planner.plan import Alternative, Assignment, OfferFact, PhaseFact, Plan, PriceWindow, Purchase, Warning_
-from planner.pricing import STEP_S, age_days, availability_limit, instant, priced_windows, usd
+from planner.plan import Assignment, OfferFact, PhaseFact, Plan, Purchase, Warning_
+from planner.plan_facts import availability_basis, limit_fact, offer_fact, phase_fact
+from planner.pricing import STEP_S, age_days, instant, usd
 from planner.run_options import GRAMS_PER_TONNE, phase_keys
+from planner.shared_limits import shared_limits
 from planner.workload import Workload
 
 OLD_PRICE_DAYS = 180
@@ -36,9 +40,10 @@ class Assembly:
     ) -> None:
         self.workload, self.catalog, self.table = workload, catalog, table
         self.problem, self.solution, self.overlay = problem, solution, overlay
+        self.account = Account(problem, solution)
         self.used = [(run, table.options[run.option], problem.options[run.option]) for run in solution.runs]
 
-    def plan(self, others: list[tuple[str, Solution]], seconds: float) -> Plan:
+    def plan(self, seconds: float) -> Plan:
         """The plan document."""
         workload, solution, policy = self.workload, self.solution, self.workload.policy
         assignments = self._assignments()
@@ -57,6 +62,7 @@ class Assembly:
             finish=instant(workload, solution.finish_s) if found else None,
             horizon_end=workload.horizon_end,
             budget_usd=None if workload.budget_usd is None else float(workload.budget_usd),
+            max_nodes=policy.max_nodes,
             max_power_mw=policy.max_power_mw,
             max_carbon_t=policy.max_carbon_t,
             carbon_t=sum(a.carbon_t for a in assignments) if found else None,
@@ -65,13 +71,13 @@ class Assembly:
             assignments=assignments,
             purchases=self._purchases(),
             costs=self._costs(),
-            alternatives=self._alternatives(others),
             reasons=tuple(self._reasons()),
             warnings=tuple(self._warnings()),
             options_considered=len(self.table.options),
             options_refused=dict(refused.most_common()),
             phases=tuple(self._phase_facts()),
             offers=tuple(self._offer_facts()),
+            limits=tuple(map(limit_fact, shared_limits(workload))),
             catalog_digest=self.overlay.digest(self.catalog.digest) if self.overlay else self.catalog.digest,
             workload_digest=workload.digest,
             planner_version=__version__,
@@ -88,14 +94,14 @@ class Assembly:
     def _assignments(self) -> tuple[Assignment, ...]:
         left = {task.name: task.work for task in self.problem.phases}
         assignments = []
-        for run, option, run_option in self.used:
+        for (run, option, run_option), cost in zip(self.used, self.account.run_costs, strict=True):
             name = self.problem.phases[run_option.phase].name
             tokens = min(left[name], work_done(run_option, run.end_s - run.start_s, STEP_S))
             left[name] -= tokens
-            assignments.append(self._assignment(run, option, run_option, tokens))
+            assignments.append(self._assignment(run, option, run_option, tokens, cost))
         return tuple(assignments)
 
-    def _assignment(self, run: Run, option: Option, run_option: RunOption, tokens: int) -> Assignment:
+    def _assignment(self, run: Run, option: Option, run_option: RunOption, tokens: int, cost: int) -> Assignment:
         placement, region = option.placement, option.region
         work = self.problem.phases[run_option.phase].work
         hours = (run.end_s - run.start_s) / 3600
@@ -132,68 +138,37 @@ class Assembly:
             power_mw=option.power_w / 1e6,
             energy_mwh=option.power_w * hours * placement.held_share / 1e6,
             carbon_t=option.carbon_g_step * hours * 3600 / STEP_S / GRAMS_PER_TONNE,
-            cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
+            cost_usd=usd(cost),
         )
 
     def _purchases(self) -> tuple[Purchase, ...]:
         purchases = []
-        for run, option, run_option in self.used:
-            billed = billed_s(run_option.billing, run.end_s - run.start_s)
-            assert billed is not None, "a run is never longer than its last block"
+        for bill in self.account.bills:
+            option = self.table.options[bill.option]
             purchases.append(
                 Purchase(
                     offer=option.offer.id,
                     purchase_option=option.offer.purchase_option,
-                    nodes=option.nodes,
-                    start=instant(self.workload, run.start_s),
-                    end=instant(self.workload, run.start_s + billed),
+                    nodes=bill.nodes,
+                    start=instant(self.workload, bill.start_s),
+                    end=instant(self.workload, bill.end_s),
                     held_share=option.placement.held_share,
-                    cost_usd=usd(run_cost(run_option, run.start_s, run.end_s, STEP_S)),
+                    cost_usd=usd(bill.price + bill.use),
+                    use_usd=usd(bill.use),
+                    unused_share=bill.unused_share,
+                    term=None if bill.term is None else self._terms_of(option.offer.id).index(bill.term),
+                    runs=bill.runs,
                 )
             )
         return tuple(purchases)
 
     def _costs(self) -> dict[str, float]:
-        """USD by part: what is used and what is paid but unused of each purchase option, and lateness."""
-        parts: Counter[str] = Counter()
-        ends: dict[int, int] = {}
-        for run, option, run_option in self.used:
-            ends[run_option.phase] = max(ends.get(run_option.phase, 0), run.end_s)
-            paid = run_cost(run_option, run.start_s, run.end_s, STEP_S)
-            billed = billed_s(run_option.billing, run.end_s - run.start_s) or 0
-            name = option.offer.purchase_option
-            unused = paid * (billed - (run.end_s - run.start_s)) // billed
-            parts[name] += paid - unused
-            if unused:
-                parts[f"{name}_unused"] += unused
-        late = sum(lateness(self.problem.phases[phase], end, STEP_S) for phase, end in ends.items())
-        if late:
-            parts["late"] = late
-        return {part: usd(cost) for part, cost in parts.items()}
+        """USD by part: what is used and what is paid but unused of each purchase option, egress and lateness."""
+        kinds = {bill.option: self.table.options[bill.option].offer.purchase_option for bill in self.account.bills}
+        return {part: usd(cost) for part, cost in self.account.parts(kinds).items()}
 
-    def _alternatives(self, others: list[tuple[str, Solution]]) -> tuple[Alternative, ...]:
-        """The cheapest plan on every other accelerator, cheapest first; those that cannot finish come last."""
-        chosen = {option.instance_type.accelerator for _, option, _ in self.used}
-        found = []
-        for family, solution in others:
-            if chosen == {family}:
-                continue
-            if not solution.runs:
-                reason = solution.reasons[0] if solution.reasons else "no plan found"
-                found.append(Alternative(accelerator=family, reason=reason))
-                continue
-            option = self.table.options[max(solution.runs, key=lambda run: run.end_s - run.start_s).option]
-            found.append(
-                Alternative(
-                    accelerator=family,
-                    cost_usd=usd(solution.cost),
-                    finish=instant(self.workload, solution.finish_s),
-                    offer=option.offer.id,
-                    nodes=option.nodes,
-                    accelerators=option.accelerators,
-                )
-            )
-        return tuple(sorted(found, key=lambda a: (a.cost_usd is None, a.cost_usd or 0.0, a.accelerator)))
+    def _terms_of(self, offer: str) -> list[int]:
+        return [at for at, term in enumerate(self.problem.terms) if term.offer == offer]
 
     def _reasons(self) -> Iterator[str]:
         """Why there is no plan: the optimizer's reasons, then what was refused when a phase has no option."""
@@ -217,7 +192,7 @@ class Assembly:
             yield Warning_(message=str(self.overlay), source="; ".join(self.overlay.sources))
         if self.solution.runs:
             yield from self._late_risk()
-        for option in self._by_offer():
+        for option, _ in self._by_offer().values():
             offer = option.offer
             for text in self.table.warnings.get(offer.id, ()):
                 yield Warning_(message=text, rule="export rules")
@@ -228,7 +203,7 @@ class Assembly:
                     message=f"{offer.id}: its price is of {offer.price_date}, {abs(age)} days {when} the plan starts",
                     source=offer.source,
                 )
-            basis = self._availability_basis(offer)
+            basis = availability_basis(self.workload, self.catalog, offer)
             if basis.startswith("default"):
                 yield Warning_(message=f"{offer.id}: how many nodes can be had is assumed ({basis})")
             for flag in offer.flags:
@@ -238,6 +213,7 @@ class Assembly:
                 yield Warning_(message=f"{accelerator.id}: its power is not published; energy and carbon are estimates")
             if option.placement.basis == "assumed_mfu":
                 yield Warning_(message=f"{option.job}: throughput from an assumed MFU of {option.placement.mfu:.0%}")
+        yield from self._own_warnings()
         for job in self.workload.jobs:
             for text in job.assumed:
                 yield Warning_(message=f"{job.name}: {text}")
@@ -248,11 +224,24 @@ class Assembly:
                         f"sequences of {phase.sequence_length:,}; planned with {batch_sequences(phase):,} sequences"
                     )
 
-    def _availability_basis(self, offer: Offer) -> str:
-        limit = availability_limit(self.workload.policy, offer, self.catalog)
-        if limit is not None:
-            return f"policy.availability of the workload: {limit} nodes"
-        return offer.availability_basis
+    def _own_warnings(self) -> Iterator[Warning_]:
+        """What is assumed of own nodes, of starts off the hour and of moves that are paid."""
+        used = self._by_offer()
+        for nodes in self.workload.owned:
+            if nodes.offer in used and nodes.usd_node_hour is None:
+                yield Warning_(message=f"{nodes.offer}: usd_node_hour is not given: an hour of use is taken as free")
+        for option, run_option in used.values():
+            hour = option.offer.start_hour_utc
+            if run_option.term is not None and hour is not None and hour * 3600 % STEP_S:
+                said = f"starts at {int(hour)}:{round(hour % 1 * 60):02d} UTC, planned from the next full hour"
+                yield Warning_(message=f"{option.offer.id}: {said}")
+        for move in self.account.moves:
+            option = self.used[move.run][1]
+            price = egress_price(self.workload, self.catalog, option.offer)
+            cost = f"{usd(move.cost):,.2f} USD at {price.usd_gb:f} USD a GB"
+            yield Warning_(
+                message=f"{option.job}: its checkpoint leaves {option.region.id} for {cost}", source=price.basis
+            )
 
     def _late_risk(self) -> Iterator[Warning_]:
         """Jobs that end so close to their deadline that the expected error of the throughput could make them late."""
@@ -271,53 +260,19 @@ class Assembly:
                 )
 
     def _phase_facts(self) -> Iterator[PhaseFact]:
+        moving = {option.phase for option in self.problem.options if option.leave}
         phases = [(job, phase) for job in self.workload.jobs for phase in job.phases]
-        for (job, phase), task in zip(phases, self.problem.phases, strict=True):
-            yield PhaseFact(
-                job=job.name,
-                phase=phase.name,
-                tokens=phase.tokens,
-                sequence_length=phase.sequence_length,
-                global_batch_tokens=phase.global_batch_tokens,
-                earliest=instant(self.workload, task.earliest * STEP_S),
-                deadline=instant(self.workload, task.deadline * STEP_S),
-                late_cost_usd_day=task.late_cost * (86400 // STEP_S) / 1e6,
-                max_segments=phase.max_segments,
-                after=phase.after,
-            )
+        for number, (job, phase) in enumerate(phases):
+            yield phase_fact(self.workload, job, phase, self.problem.phases[number], number in moving)
 
-    def _by_offer(self) -> list[Option]:
+    def _by_offer(self) -> dict[str, tuple[Option, RunOption]]:
         """The first option used of every offer, in the order of use."""
-        first: dict[str, Option] = {}
-        for _, option, _ in self.used:
-            first.setdefault(option.offer.id, option)
-        return list(first.values())
+        first: dict[str, tuple[Option, RunOption]] = {}
+        for _, option, run_option in self.used:
+            first.setdefault(option.offer.id, (option, run_option))
+        return first
 
     def _offer_facts(self) -> Iterator[OfferFact]:
-        for option in self._by_offer():
-            offer = option.offer
-            yield OfferFact(
-                offer=offer.id,
-                provider=option.instance_type.provider,
-                region=option.region.id,
-                country=option.region.country,
-                instance_type=option.instance_type.id,
-                accelerator=option.instance_type.accelerator,
-                accelerators_per_node=option.instance_type.accelerators,
-                purchase_option=offer.purchase_option,
-                windows=tuple(
-                    PriceWindow(
-                        start=instant(self.workload, window.start * STEP_S),
-                        end=instant(self.workload, window.end * STEP_S),
-                        price_usd_node_hour=window.price / 1e6,
-                        maximum_nodes=window.maximum_nodes,
-                    )
-                    for window in priced_windows(self.workload, self.catalog, offer)
-                ),
-                minimum_seconds=offer.minimum_seconds,
-                unit_seconds=offer.billing_unit_seconds,
-                blocks_seconds=offer.blocks_seconds,
-                price_source=offer.source,
-                price_date=offer.price_date,
-                availability_basis=self._availability_basis(offer),
-            )
+        for offer, (option, run_option) in self._by_offer().items():
+            terms = [self.problem.terms[at] for at in self._terms_of(offer)]
+            yield offer_fact(self.workload, self.catalog, option, run_option, terms)

@@ -9,43 +9,78 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hardware_catalog.catalog import Catalog
 from planner.explanation import ChangedLimit, ChangeFact, Explanation, LawFact, LimitFact, listed
 from planner.limit_words import KEYS, changed, in_file, room, stands
 from planner.optimizer.conflicts import Conflict, conflicts_of
-from planner.optimizer.explain import by_cost, whatever_the_limits
+from planner.optimizer.explain import by_cost, missing, whatever_the_limits
 from planner.optimizer.feasibility import Feasibility
-from planner.optimizer.limits import Limit, furthest, lifted, limits_of, needed, value_of
+from planner.optimizer.limits import Limit, lifted, limits_of, needed, value_of
 from planner.optimizer.problem import Problem, Run, Solution
-from planner.optimizer.relaxations import Change, joint_changes, single_changes, slack
+from planner.optimizer.relaxations import Change, Tightest, joint_changes, single_changes, slack
+from planner.optimizer.solve import optimum
 from planner.options import OptionsTable, options
 from planner.performance.efficiency import Efficiency
+from planner.placements import Placed
 from planner.policy_filters import EXPECTED, LISTS, Filter, allowing, filters_of, refused_values, without
 from planner.pricing import horizon_steps, instant, usd
 from planner.run_options import to_problem
-from planner.workload import LONGEST_HORIZON_DAYS, Workload, check_against
+from planner.unlimited import open_ended, unlimited
+from planner.workload import Workload, check_against
 
-SHORTEST_MORE_DAYS = 60  # by which a horizon is made longer, or twice as long
+SHORTEST_S = 1.0  # in which no explanation of a plan's absence is begun
+QUESTION_S = 0.05  # that each question of a short answer may take when the time is up
+SHORT_OF_TIME = "There was no time to look at every change: `planner explain` does (--time-limit)."
 LIMITS_SHARE, POLICY_SHARE = 0.5, 0.85  # of the time, for single limits; and by when filters are done with
 CHOICES = 3  # changes of one filter
 MOST_RULES = 3
 
 
 def explain(
-    workload: Workload, catalog: Catalog, time_limit_s: float = 60.0, constants: Efficiency | None = None
+    workload: Workload,
+    catalog: Catalog,
+    time_limit_s: float = 60.0,
+    constants: Efficiency | None = None,
+    placed: dict[str, Placed] | None = None,
 ) -> Explanation:
     """The conflict of a workload without a plan and what would give it one; the slack of one with a plan.
 
-    `constants` are those of the performance model; the shipped ones when left out. Raises InputError when the workload
-    names what the catalog lacks.
+    `constants` are those of the performance model; the shipped ones when left out. `placed` are placements known from
+    options made before. Raises InputError when the workload names what the catalog lacks.
     """
     check_against(workload, catalog)
     started = time.monotonic()
-    asked = _Asked(workload, catalog, constants, started + POLICY_SHARE * time_limit_s)
+    asked = _Asked(
+        workload, catalog, constants, {} if placed is None else placed, started + POLICY_SHARE * time_limit_s
+    )
     answer = asked.answer(started + time_limit_s)
     return answer.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+
+
+def reasons(
+    workload: Workload,
+    catalog: Catalog,
+    problem: Problem,
+    time_limit_s: float,
+    constants: Efficiency | None = None,
+    placed: dict[str, Placed] | None = None,
+) -> tuple[str, ...]:
+    """Why a workload has no plan and what would give it one, in sentences, after the time there is.
+
+    `problem` is the workload's, proven to have no plan. Without time for an explanation they say what one limit after
+    the other lacks.
+    """
+    stop_at = time.monotonic() + time_limit_s
+
+    def relaxed(other: Problem) -> Solution:
+        return optimum(other, max(QUESTION_S, (stop_at - time.monotonic()) / 3))
+
+    found = explain(workload, catalog, time_limit_s, constants, placed) if time_limit_s > SHORTEST_S else None
+    if found is None or found.feasible is not False or not found.sentences():
+        return (*missing(problem, relaxed), SHORT_OF_TIME)
+    return (*found.sentences(), *(() if found.complete else (SHORT_OF_TIME,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +92,46 @@ class _Ground:
     problem: Problem
 
 
+@dataclass(slots=True)
+class _Known:
+    """What has been found so far of an answer."""
+
+    feasible: bool | None = None
+    best: Solution | None = None  # the cheapest plan, where there is one
+    room: list[tuple[Limit, Tightest]] = field(default_factory=list)
+    sought: bool = False  # conflicts have been sought
+    conflicts: list[Conflict] = field(default_factory=list)
+    singles: list[Change] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    policy: list[ChangeFact] = field(default_factory=list)
+    joint: list[Change] = field(default_factory=list)
+
+
 class _Asked:
     """One question: the workload, the catalog, the time, and what making the options takes."""
 
-    def __init__(self, workload: Workload, catalog: Catalog, constants: Efficiency | None, stop_at: float) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        catalog: Catalog,
+        constants: Efficiency | None,
+        placed: dict[str, Placed],
+        stop_at: float,
+    ) -> None:
         self.workload, self.catalog, self.constants, self.stop_at = workload, catalog, constants, stop_at
+        self.placed = placed
         self.complete, self.options_s, self.undecided = True, 0.0, False
         self.here = self.ground(workload)
 
     def ground(self, workload: Workload) -> _Ground:
         """The options of a workload, whose policy may differ from that asked about."""
         started = time.monotonic()
-        wide = _unlimited(workload)
-        table = options(wide, self.catalog, self.constants)
+        wide = unlimited(workload)
+        table = options(wide, self.catalog, self.constants, self.placed)
         useful = tuple(option for option in table.options if option.rate * horizon_steps(wide) > option.loss)
         table = replace(table, options=useful)  # the rest has not even started up at the end
         self.options_s = max(self.options_s, time.monotonic() - started)
-        return _Ground(workload, table, _open_ended(workload, to_problem(workload, table)))
+        return _Ground(workload, table, open_ended(workload, to_problem(workload, table)))
 
     def has_time(self) -> bool:
         """Whether there is time to make the options once more; when not, the answer is not complete."""
@@ -82,22 +140,47 @@ class _Asked:
         return enough
 
     def answer(self, stop_at: float) -> Explanation:
-        """The whole explanation."""
-        problem, name = self.here.problem, self.workload.name
+        """The whole explanation, or what is known of it when the time is up or an interrupt ends it."""
         now = time.monotonic()
-        search, limits = Feasibility(now + LIMITS_SHARE * (stop_at - now)), limits_of(problem)
+        search = Feasibility(now + LIMITS_SHARE * (stop_at - now))
+        known = _Known()
+        try:
+            self._find(known, search, stop_at)
+        except KeyboardInterrupt:
+            self.complete, self.undecided = False, True
+        return self._said(known, self.complete and search.left_s() > 0)
+
+    def _find(self, known: _Known, search: Feasibility, stop_at: float) -> None:
+        """Fill in what is known, the telling first."""
+        problem = self.here.problem
+        limits = limits_of(problem)
         runs = search.plan(problem)
         if runs is None:
-            return Explanation(workload=name, feasible=None, complete=False)
+            self.complete = False
+            return
+        known.feasible = bool(runs)
         if runs:
-            return self._room(search, limits)
-        conflicts = conflicts_of(search, problem, limits)
-        singles = single_changes(search, problem, conflicts) if conflicts else []
-        filters = self._filters_in_conflict(conflicts)
-        policy = self._policy_changes(filters)
+            known.best = search.least(problem)
+            known.room += slack(search, problem, limits)
+            return
+        known.conflicts += conflicts_of(search, problem, limits)
+        known.sought = True
+        known.singles += single_changes(search, problem, known.conflicts)
+        known.filters += self._filters_in_conflict(known.conflicts)
+        known.policy += self._policy_changes(known.filters)
         search.stop_at = stop_at
-        joint = joint_changes(search, problem, limits, conflicts, singles) if conflicts else []
+        known.joint += joint_changes(search, problem, limits, known.conflicts, known.singles)
+
+    def _said(self, known: _Known, complete: bool) -> Explanation:
+        """What is known in the words of the workload."""
+        name, problem = self.workload.name, self.here.problem
+        if known.feasible is None:
+            return Explanation(workload=name, feasible=None, complete=False)
+        if known.feasible:
+            return self._room(known, complete)
+        conflicts, filters = known.conflicts, known.filters
         first = [*self._stands(conflicts[0].limits if conflicts else ()), *map(self._filter, filters)]
+        nothing_helps = known.sought and not conflicts and not filters
         return Explanation(
             workload=name,
             feasible=False,
@@ -105,28 +188,28 @@ class _Asked:
             policy_examined=not self.undecided,
             conflict=tuple(first),
             further_conflicts=tuple(tuple(self._stands(conflict.limits)) for conflict in conflicts[1:]),
-            changes=tuple(self._change(change) for change in by_cost([*singles, *joint])),
-            policy_changes=tuple(policy),
+            changes=tuple(self._change(change) for change in by_cost([*known.singles, *known.joint])),
+            policy_changes=tuple(known.policy),
             law=self._law(filters),
-            hard=() if conflicts or filters else whatever_the_limits(lifted(problem, limits)),
-            complete=self.complete and search.left_s() > 0,
+            hard=whatever_the_limits(lifted(problem, limits_of(problem))) if nothing_helps else (),
+            complete=complete,
         )
 
-    def _room(self, search: Feasibility, limits: Sequence[Limit]) -> Explanation:
-        problem = self.here.problem
-        plan = search.least(problem)
+    def _room(self, known: _Known, complete: bool) -> Explanation:
+        problem, plan = self.here.problem, known.best
         facts = [
             room(self.workload, limit, value_of(problem, limit), one)
-            for limit, one in slack(search, problem, limits)
+            for limit, one in known.room
             if (limit.kind, value_of(problem, limit)) != ("segments", 1)
         ]
+        found = plan is not None and bool(plan.runs)
         return Explanation(
             workload=self.workload.name,
             feasible=True,
             slack=tuple(facts[::-1]),
-            cost_usd=usd(plan.cost),
-            finish=instant(self.workload, plan.finish_s),
-            complete=search.left_s() > 0,
+            cost_usd=usd(plan.cost) if plan is not None and found else None,
+            finish=instant(self.workload, plan.finish_s) if plan is not None and found else None,
+            complete=complete,
         )
 
     def _filters_in_conflict(self, conflicts: Sequence[Conflict]) -> list[Filter]:
@@ -251,38 +334,3 @@ class _Asked:
         refused = [refusal for refusal in self.here.table.refusals if refusal.kind == "export rule"]
         rules = dict.fromkeys(refusal.reason for refusal in refused)
         return LawFact(offers=len({refusal.offer for refusal in refused}), rules=tuple(rules)[:MOST_RULES])
-
-
-def _open_ended(workload: Workload, problem: Problem) -> Problem:
-    """The problem with the phases that have no hard deadline told from those with one at the horizon: by one beyond it.
-
-    When all have one, nothing ends at the horizon, which gives way.
-    """
-    end = max(furthest(problem), problem.horizon + 1)
-    hard = [job.deadline is not None and job.late_cost_usd_day is None for job in workload.jobs for _ in job.phases]
-    if all(hard):
-        return replace(problem, horizon=end)
-    phases = [
-        q if own or q.late_cost else replace(q, deadline=end) for q, own in zip(problem.phases, hard, strict=True)
-    ]
-    return replace(problem, phases=tuple(phases))
-
-
-def _unlimited(workload: Workload) -> Workload:
-    """The workload with every limit lifted that keeps options out of the table, and a horizon twice as long."""
-    policy = workload.policy.model_copy(update={"max_nodes": None, "max_power_mw": None})
-    jobs = tuple(
-        job.model_copy(
-            update={
-                "deadline": None,
-                "late_cost_usd_day": None,
-                "earliest_start": None,
-                "phases": tuple(
-                    phase.model_copy(update={"max_segments": phase.max_segments + 1}) for phase in job.phases
-                ),
-            }
-        )
-        for job in workload.jobs
-    )
-    days = workload.horizon_days + max(workload.horizon_days, SHORTEST_MORE_DAYS)
-    return workload.model_copy(update={"policy": policy, "jobs": jobs, "horizon_days": min(days, LONGEST_HORIZON_DAYS)})

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hardware_catalog.catalog import Catalog
-from hardware_catalog.export_rules import Review, review
 from hardware_catalog.records import InstanceType, Offer, Region
+from planner.allowed_offers import Offered, Refusal, allowed_offers
 from planner.energy import power
+from planner.moves import can_move, checkpoint_gb, egress_price
 from planner.performance.efficiency import Efficiency
-from planner.placements import Placement, Placements, Unplaced
+from planner.placements import Placed, Placement, Placements, Unplaced
 from planner.pricing import (
     MOST_COST,
     STEP_S,
     PricedWindow,
     horizon_steps,
-    priced_windows,
+    pieces,
     step_at_or_after,
     step_at_or_before,
     windows_for,
 )
-from planner.workload import Phase, TrainingJob, Workload, accelerator_matches, region_matches
+from planner.shared_limits import Limited, shared_limits
+from planner.workload import Phase, TrainingJob, Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,8 @@ class Option:
     loss: int  # tokens not trained while a run starts up
     power_w: float  # all nodes, PUE included
     carbon_g_step: float  # all nodes
+    claims: tuple[tuple[int, int], ...] = ()  # (index of a shared limit of the workload, what it claims of it)
+    leave_usd: Decimal = Decimal(0)  # to move the job's checkpoint out of the region
 
     @property
     def accelerators(self) -> int:
@@ -61,17 +65,6 @@ class Option:
     def usd_per_million_tokens(self) -> float:
         """Lowest price of a million tokens, start-up left out."""
         return self.usd_hour / self.rate * 1e6 * STEP_S / 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an offer (or some of its sizes) cannot run a phase. `phase` is '' when the reason holds for every phase."""
-
-    kind: str
-    offer: str
-    reason: str
-    phase: str = ""
-    nodes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +115,23 @@ class OptionsTable:
         return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
 
 
-def options(workload: Workload, catalog: Catalog, constants: Efficiency | None = None) -> OptionsTable:
-    """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest."""
+def options(
+    workload: Workload,
+    catalog: Catalog,
+    constants: Efficiency | None = None,
+    placed: dict[str, Placed] | None = None,
+) -> OptionsTable:
+    """Every way to run every phase that catalog, policy, law and physics allow, and why not the rest.
+
+    `placed` keeps the placements by job from one call to the next, for workloads that differ in policy and dates alone.
+    """
+    placed = {} if placed is None else placed
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
-    offered = list(_allowed_offers(workload, catalog, refusals, warnings))
+    offered = list(allowed_offers(workload, catalog, refusals, warnings))
     found: list[Option] = []
     for job in workload.jobs:
-        placements = Placements(job, workload.policy, catalog, constants)
+        placements = Placements(job, workload.policy, catalog, constants, placed.setdefault(job.name, {}))
         for phase in job.phases:
             found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
     return OptionsTable(tuple(found), tuple(refusals), warnings)
@@ -157,88 +159,19 @@ def sizes(nodes: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
-def _allowed_offers(
-    workload: Workload, catalog: Catalog, refusals: list[Refusal], warnings: dict[str, tuple[str, ...]]
-) -> Iterator[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]]:
-    """Offers that policy, law and calendar leave, with their windows in steps."""
-    judge = _law(workload, catalog)
-    for offer in catalog.offers:
-        instance_type = catalog.instance_types[offer.instance_type]
-        region = catalog.regions[offer.region]
-        against = _policy_refusal(workload, catalog, offer, instance_type, region)
-        if against:
-            refusals.append(Refusal("policy", offer.id, against))
-            continue
-        if workload.policy.export_rules and region.country:
-            law = judge(instance_type.accelerator, region.country, instance_type.provider, offer.purchase_option)
-            if law.warnings:
-                warnings[offer.id] = law.warnings
-            if law.refused:
-                refusals.append(Refusal("export rule", offer.id, law.reason))
-                continue
-        windows = priced_windows(workload, catalog, offer)
-        if windows:
-            yield offer, instance_type, region, windows
-        else:
-            refusals.append(Refusal("no offer in time", offer.id, _absence(workload, catalog, instance_type)))
-
-
-def _law(workload: Workload, catalog: Catalog) -> Callable[[str, str, str, str], Review]:
-    """The export rules' review of a rental on the day the plan starts, each distinct case judged once."""
-
-    @cache
-    def judge(accelerator: str, country: str, provider: str, purchase_option: str) -> Review:
-        return review(
-            catalog.accelerators[accelerator],
-            destination_country=country,
-            provider_headquarters=catalog.providers[provider].country
-            or workload.policy.organisation_country
-            or country,
-            tenant_headquarters=workload.policy.organisation_country,
-            on=workload.start.date(),
-            purchase_option=purchase_option,
-            remote_access=workload.policy.remote_access,
-        )
-
-    return judge
-
-
-def _absence(workload: Workload, catalog: Catalog, instance_type: InstanceType) -> str:
-    release = catalog.accelerators[instance_type.accelerator].release_date
-    if release is not None and release > workload.start.date():
-        return f"{instance_type.accelerator} is released on {release}"
-    return "not available between the workload's start and its horizon"
-
-
-def _policy_refusal(
-    workload: Workload, catalog: Catalog, offer: Offer, instance_type: InstanceType, region: Region
-) -> str:
-    """Which of the user's own limits an offer breaks; '' when none."""
-    policy = workload.policy
-    if policy.purchase_options is not None and offer.purchase_option not in policy.purchase_options:
-        return f"purchase option {offer.purchase_option} is not among policy.purchase_options"
-    if policy.providers is not None and instance_type.provider not in policy.providers:
-        return f"provider {instance_type.provider} is not among policy.providers"
-    accelerator = catalog.accelerators[instance_type.accelerator]
-    if policy.accelerators is not None and not accelerator_matches(accelerator, policy.accelerators):
-        return f"accelerator {instance_type.accelerator} is not among policy.accelerators"
-    if policy.regions is not None and not region_matches(region, policy.regions):
-        place = region.country or "a country the source does not name"
-        return f"region {region.id} ({place}) is not among policy.regions"
-    return ""
-
-
 def _phase_options(
     workload: Workload,
     catalog: Catalog,
     job: TrainingJob,
     phase: Phase,
     placements: Placements,
-    offered: list[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]],
+    offered: list[Offered],
     refusals: list[Refusal],
 ) -> Iterator[Option]:
     """The options of one phase; sizes refused for one reason are put together."""
     policy = workload.policy
+    limits = shared_limits(workload)
+    gigabytes = checkpoint_gb(job) if can_move(job) else Decimal(0)
     span = phase_window(workload, job)
     label = f"{job.name}/{phase.name}"
     placed = placements.of_phase(phase, *_sizes_wanted(offered, policy.max_nodes))
@@ -247,6 +180,8 @@ def _phase_options(
         refused: dict[tuple[str, str], list[int]] = defaultdict(list)
         slow: dict[int, float] = {}
         usable = False
+        shared = [(index, limit) for index, limit in enumerate(limits) if limit.covers(offer, catalog)]
+        leave_usd = gigabytes * egress_price(workload, catalog, offer).usd_gb
         for nodes, placement in placed[instance_type.id].items():
             if offer.node_counts and nodes not in offer.node_counts:
                 continue
@@ -260,6 +195,10 @@ def _phase_options(
             power_w = watts.watts * accelerators
             if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
                 refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
+                continue
+            claims = _claims(shared, nodes, accelerators, power_w)
+            if above := [limits[at] for at, claim in claims if not limits[at].leaves(here, claim)]:
+                refused["policy", f"is more than {above[0].text} allows"].append(nodes)
                 continue
             if max(w.price for w in here) * nodes * span.last > MOST_COST:
                 refused["policy", "costs more than can be counted: over 100 billion USD"].append(nodes)
@@ -275,20 +214,23 @@ def _phase_options(
             if held < 1:
                 here = tuple(replace(window, price=round(window.price * held)) for window in here)
             carbon_g_step = watts.grams_per_hour * accelerators * held * STEP_S / 3600
-            yield Option(
-                job.name,
-                phase.name,
-                offer,
-                instance_type,
-                region,
-                nodes,
-                placement,
-                here,
-                rate,
-                loss,
-                power_w,
-                carbon_g_step,
-            )
+            for piece in pieces(offer, here):
+                yield Option(
+                    job.name,
+                    phase.name,
+                    offer,
+                    instance_type,
+                    region,
+                    nodes,
+                    placement,
+                    piece,
+                    rate,
+                    loss,
+                    power_w,
+                    carbon_g_step,
+                    claims,
+                    leave_usd,
+                )
         for (kind, reason), nodes_refused in refused.items():
             refusals.append(Refusal(kind, offer.id, reason, label, tuple(nodes_refused)))
         if slow:
@@ -300,9 +242,14 @@ def _phase_options(
             refusals.append(Refusal("no capacity", offer.id, "no size of it is both on sale and wanted", label))
 
 
-def _sizes_wanted(
-    offered: list[tuple[Offer, InstanceType, Region, tuple[PricedWindow, ...]]], max_nodes: int | None
-) -> tuple[dict[str, int], dict[str, set[int]]]:
+def _claims(
+    shared: list[tuple[int, Limited]], nodes: int, accelerators: int, power_w: float
+) -> tuple[tuple[int, int], ...]:
+    """What a run of this size claims of each shared limit that covers its offer."""
+    return tuple((index, limit.claim(nodes, accelerators, power_w)) for index, limit in shared)
+
+
+def _sizes_wanted(offered: list[Offered], max_nodes: int | None) -> tuple[dict[str, int], dict[str, set[int]]]:
     """Per instance type: the most nodes any offer has, and the node counts that offers name."""
     most: dict[str, int] = defaultdict(int)
     named: dict[str, set[int]] = defaultdict(set)

@@ -61,15 +61,25 @@ class Unplaced:
     reason: str
 
 
-class Placements:
-    """Placements of one job, each distinct machine computed once."""
+Placed = dict[object, dict[int, Placement | Unplaced]]  # by phase and machine, then by nodes: physics alone
 
-    def __init__(self, job: TrainingJob, policy: Policy, catalog: Catalog, constants: Efficiency | None = None) -> None:
+
+class Placements:
+    """Placements of one job, each distinct machine computed once; `placed` are those known before, to be added to."""
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        policy: Policy,
+        catalog: Catalog,
+        constants: Efficiency | None = None,
+        placed: Placed | None = None,
+    ) -> None:
         self._job = job
         self._policy = policy
         self._catalog = catalog
         self._constants = constants
-        self._machines: dict[object, dict[int, Placement | Unplaced]] = {}
+        self._machines = {} if placed is None else placed
         self._goodputs: dict[tuple[str, int, str], Goodput] = {}
 
     def of_phase(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -16,6 +16,7 @@ from hardware_catalog.records import Offer
 from planner.workload import Policy, Workload
 
 STEP_S = 3600
+TERM_S = 86_400  # what is sold by less is billed by the run
 MICRO = 1_000_000
 MOST_COST = 100_000_000_000 * MICRO  # of one run: the optimizer counts micro-USD in 64 bits
 
@@ -88,15 +89,47 @@ def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[
         start = first if window.start is None else max(first, step_at_or_after(workload, window.start))
         end = horizon if window.end is None else min(horizon, step_at_or_before(workload, window.end))
         maximum = window.maximum_nodes if limit is None else limit
+        if is_term(offer) and offer.ahead_hours is not None and start * STEP_S > offer.ahead_hours * 3600:
+            continue  # too far ahead to be bought
         if start < end and maximum > 0:
             price = micro_usd(window.price_usd_node_hour)
             windows.append(PricedWindow(start, end, price, window.minimum_nodes, maximum))
-    return tuple(sorted(windows, key=lambda window: window.start))
+    return _joined(sorted(windows, key=lambda window: window.start))
 
 
 def windows_for(windows: Iterable[PricedWindow], nodes: int) -> tuple[PricedWindow, ...]:
     """Those windows in which exactly this many nodes can be had."""
     return tuple(window for window in windows if window.minimum_nodes <= nodes <= window.maximum_nodes)
+
+
+def is_term(offer: Offer) -> bool:
+    """Whether nodes of an offer are bought for a fixed time of whole days, to be used by any number of runs.
+
+    On demand and spot are billed by the run, whatever their minimum; so is what is sold by less than a day.
+    """
+    if offer.purchase_option in ("on_demand", "spot"):
+        return False
+    lengths = offer.blocks_seconds or (offer.minimum_seconds, offer.billing_unit_seconds)
+    return all(length >= TERM_S and length % STEP_S == 0 for length in lengths)
+
+
+def pieces(offer: Offer, windows: tuple[PricedWindow, ...]) -> list[tuple[PricedWindow, ...]]:
+    """The windows that one option may use: all of them, or of an offer bought for a time each alone.
+
+    A purchase has one price, so runs in it do not go on into a window with another.
+    """
+    return [(window,) for window in windows] if is_term(offer) else [windows]
+
+
+def _joined(windows: Iterable[PricedWindow]) -> tuple[PricedWindow, ...]:
+    """Windows in their order, equal neighbours made one."""
+    found: list[PricedWindow] = []
+    for window in windows:
+        if found and found[-1].end == window.start and replace(found[-1], start=window.start, end=window.end) == window:
+            found[-1] = replace(found[-1], end=window.end)
+        else:
+            found.append(window)
+    return tuple(found)
 
 
 def age_days(price_date: str, today: datetime) -> int | None:

@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
-from planner.optimizer.problem import Billing, PhaseTask, Problem, RunOption, Window
+from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, RunOption, Term, Window
 from planner.options import Option, OptionsTable, phase_window
-from planner.pricing import STEP_S, horizon_steps, micro_usd
+from planner.pricing import STEP_S, horizon_steps, is_term, micro_usd
+from planner.shared_limits import Limited, shared_limits
+from planner.term_offers import term_of, use_price
 from planner.workload import Phase, TrainingJob, Workload
 
 GRAMS_PER_TONNE = 1_000_000
+SHARED_TERMS = False  # purchases for a time are used by any number of runs; False: every run buys its own
+PAID_MOVES = False  # moving a checkpoint to another region costs its egress; False: it is free
 
 
-def to_problem(workload: Workload, table: OptionsTable) -> Problem:
+def to_problem(
+    workload: Workload, table: OptionsTable, shared_terms: bool = SHARED_TERMS, paid_moves: bool = PAID_MOVES
+) -> Problem:
     """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table."""
     index = {key: position for position, key in enumerate(phase_keys(workload))}
     policy = workload.policy
+    moving = {option.job for option in table.options if option.leave_usd} if paid_moves else set()
+    terms = _terms(workload, table) if shared_terms else {}
+    options = tuple(
+        _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving)
+        for option in table.options
+    )
+    horizon = horizon_steps(workload)
+    limits = enumerate(shared_limits(workload))
     return Problem(
         phases=tuple(_phase_task(workload, job, phase, index) for job in workload.jobs for phase in job.phases),
-        options=tuple(_run_option(option, index[option.job, option.phase]) for option in table.options),
-        horizon=horizon_steps(workload),
+        options=options,
+        horizon=horizon,
         step_s=STEP_S,
         aim=workload.minimise,
         budget=None if workload.budget_usd is None else micro_usd(workload.budget_usd),
         carbon_cap=None if policy.max_carbon_t is None else int(policy.max_carbon_t * GRAMS_PER_TONNE),
         max_nodes=policy.max_nodes,
         max_power_w=None if policy.max_power_mw is None else int(policy.max_power_mw * 1e6),
+        caps=tuple(_cap(at, limit, options, horizon) for at, limit in limits),
+        terms=tuple(term for _, term in terms.values()),
     )
 
 
@@ -53,18 +70,58 @@ def _phase_task(workload: Workload, job: TrainingJob, phase: Phase, index: dict[
     )
 
 
-def _run_option(option: Option, phase: int) -> RunOption:
+def _terms(workload: Workload, table: OptionsTable) -> dict[tuple[str, int], tuple[int, Term]]:
+    """The terms of the options whose nodes are bought for a time: one for each window of an offer."""
+    found: dict[tuple[str, int], tuple[int, Term]] = {}
+    for option in table.options:
+        if is_term(option.offer):
+            key = _window_of(option)
+            found.setdefault(key, (len(found), term_of(workload, option.offer, option.windows[0])))
+    return found
+
+
+def _window_of(option: Option) -> tuple[str, int]:
+    return option.offer.id, option.windows[0].start
+
+
+def _run_option(option: Option, phase: int, term: tuple[int, Term] | None, moves: bool) -> RunOption:
     offer = option.offer
+    windows = tuple(Window(w.start, w.end, w.price, w.maximum_nodes) for w in option.windows)
+    billing = Billing(offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds)
+    if term is not None:
+        use = use_price(offer)
+        windows, billing = tuple(replace(window, price=use) for window in windows), Billing()
     return RunOption(
         id=f"{offer.id} x {option.nodes}",
         phase=phase,
         nodes=option.nodes,
         rate=option.rate,
         loss=option.loss,
-        windows=tuple(Window(w.start, w.end, w.price, w.maximum_nodes) for w in option.windows),
-        billing=Billing(offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds),
+        windows=windows,
+        billing=billing,
         carbon_g_step=math.ceil(option.carbon_g_step),
         family=option.instance_type.accelerator,
         offer=offer.id,
         power_w=math.ceil(option.power_w),
+        claims=option.claims,
+        place=option.region.id if moves else "",
+        leave=micro_usd(option.leave_usd) if moves else 0,
+        term=None if term is None else term[0],
     )
+
+
+def _cap(index: int, limit: Limited, options: tuple[RunOption, ...], horizon: int) -> Cap:
+    """The cap of a shared limit: outside its dates all phases may claim their most at once."""
+    most: dict[int, int] = {}
+    for option in options:
+        claim = dict(option.claims).get(index, 0)
+        most[option.phase] = max(most.get(option.phase, 0), claim)
+    free = sum(most.values())
+    levels: tuple[Level, ...] = (
+        Level(0, limit.start, free),
+        Level(limit.start, limit.end, limit.amount),
+        Level(limit.end, horizon, free),
+    )
+    if limit.start >= limit.end:
+        levels = (Level(0, horizon, free),)
+    return Cap(limit.key, tuple(level for level in levels if level.start < level.end))

@@ -8,55 +8,57 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from planner.architecture import from_fields, model, model_names
-from planner.countries import country
 from planner.errors import InputError, Problem, nearest
 from planner.model_spec import ModelSpec
 from planner.problems import problems_of
-from planner.quantities import (
-    CARBON,
-    FLOPS,
-    PARAMETERS,
-    POWER,
-    TIME,
-    TOKENS_PER_SECOND,
-    fraction,
-    instant,
-    money,
-    real,
-    shown,
-    tokens,
-    whole,
-)
+from planner.quantities import FLOPS, PARAMETERS, real, shown
 from planner.read import Document, Invalid, read
 from planner.selection import accelerator_matches, check_against, region_matches
 from planner.workload_checks import job_problems, measured_problems, phase_problems, workload_problems
 from planner.workload_defaults import completed
+from planner.workload_fields import (
+    LONGEST_HORIZON_DAYS,
+    MOST_ENTRIES,
+    Days,
+    Dollars,
+    Entry,
+    Flag,
+    Fraction,
+    Instant,
+    LateCost,
+    Positive,
+    PurchaseOption,
+    Rate,
+    Segments,
+    Text,
+    Tokens,
+    Year,
+    raised,
+)
+from planner.workload_owned import NodePurchase, OwnedNodes
+from planner.workload_policy import AvailabilityLimit, Policy, PowerLimit, Quota, SharedLimit
 
 __all__ = [
+    "LONGEST_HORIZON_DAYS",
     "AvailabilityLimit",
     "Measured",
+    "NodePurchase",
+    "OwnedNodes",
     "Phase",
     "Policy",
+    "PowerLimit",
+    "PurchaseOption",
+    "Quota",
+    "SharedLimit",
     "TrainingJob",
     "Workload",
     "accelerator_matches",
@@ -67,14 +69,6 @@ __all__ = [
     "read_workload",
     "region_matches",
 ]
-
-LONGEST_HORIZON_DAYS = 3 * 366
-MOST_ENTRIES = 1000  # jobs, phases of a job, measurements of a job
-Amount = TypeVar("Amount", int, Decimal)
-MOST_SEGMENTS = 100  # of a phase
-MOST_TOKENS = 10**18  # of a phase: a hundred thousand times the largest run; the optimizer counts in 64 bits
-MOST_RATE = 1e10  # tokens a second: more than any cluster trains
-MOST_LATE_COST = 100_000_000  # USD a day
 
 
 def read_workload(path: Path) -> Workload:
@@ -96,25 +90,6 @@ def parse_workload(document: Document, relative_to: Path | None = None) -> Workl
     return workload
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        hint = ": put it in quotes" if isinstance(value, int | float) else ""
-        raise ValueError(f"expected text, got {shown(value)}{hint}")
-    return value.strip()
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, got {shown(value)}")
-    return value
-
-
-def _some(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("expected at least one, got an empty list: leave the key out to allow all")
-    return values
-
-
 def _model(value: Any, info: ValidationInfo) -> ModelSpec:
     """A name, a path relative to the workload file, or the fields."""
     if isinstance(value, ModelSpec):
@@ -128,79 +103,6 @@ def _model(value: Any, info: ValidationInfo) -> ModelSpec:
         return model(value, folder)
     except InputError as error:
         raise Invalid(*error.problems) from None
-
-
-def at_most(limit: int, unit: str, amount: Amount, value: Any) -> Amount:
-    """The amount, which must not exceed the limit; `value` is what the user wrote."""
-    if amount > limit:
-        raise ValueError(f"expected at most {limit:,} {unit}, got {shown(value)}")
-    return amount
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Names = Annotated[tuple[Text, ...], Field(max_length=MOST_ENTRIES), AfterValidator(_some)]
-Country = Annotated[str, BeforeValidator(lambda value: country(_text(value)))]
-Positive = Annotated[int, BeforeValidator(lambda value: whole(value, maximum=10**12))]
-NotNegative = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=0, maximum=10**12))]
-Segments = Annotated[int, BeforeValidator(lambda value: whole(value, maximum=MOST_SEGMENTS))]
-Year = Annotated[int, BeforeValidator(lambda value: whole(value, minimum=2017, maximum=2100))]
-Tokens = Annotated[int, BeforeValidator(lambda value: at_most(MOST_TOKENS, "tokens", tokens(value), value))]
-Rate = Annotated[float, BeforeValidator(lambda value: real(value, TOKENS_PER_SECOND, maximum=MOST_RATE))]
-LateCost = Annotated[Decimal, BeforeValidator(lambda value: at_most(MOST_LATE_COST, "USD a day", money(value), value))]
-Days = Annotated[int, BeforeValidator(lambda value: whole(value, TIME, "days", maximum=LONGEST_HORIZON_DAYS))]
-Minutes = Annotated[float, BeforeValidator(lambda value: real(value, TIME, "min", above=False))]
-Megawatts = Annotated[float, BeforeValidator(lambda value: real(value, POWER, "MW"))]
-Tonnes = Annotated[float, BeforeValidator(lambda value: real(value, CARBON, above=False))]
-Dollars = Annotated[Decimal, BeforeValidator(money)]
-Fraction = Annotated[float, BeforeValidator(fraction)]
-Instant = Annotated[datetime, BeforeValidator(instant)]
-PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block", "owned"]
-
-
-class Entry(BaseModel):
-    """Base of every part of a workload: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-
-
-class AvailabilityLimit(Entry):
-    """How many nodes the user can really get of a provider's purchase option, in place of the catalog's default."""
-
-    provider: Text
-    purchase_option: PurchaseOption
-    maximum_nodes: NotNegative
-
-
-class Policy(Entry):
-    """The user's own limits; None allows everything."""
-
-    organisation_country: Country | None = None  # of the headquarters; the export rules read it
-    regions: Names | None = None  # 'aws/us-east-1', 'us-east-1', a country 'DE' or a group 'eu'
-    providers: Names | None = None
-    purchase_options: Annotated[tuple[PurchaseOption, ...], AfterValidator(_some)] | None = None
-    accelerators: Names | None = None  # ids, beginnings of ids ('h100'), or families ('nvidia-hopper')
-    max_nodes: Positive | None = None
-    max_power_mw: Megawatts | None = None
-    max_carbon_t: Tonnes | None = None
-    on_time_probability: Fraction | None = None
-    startup_minutes: Minutes | None = None  # of a run, in place of the estimate
-    failures: Flag = True  # False switches goodput off
-    remote_access: Literal["allow", "warn", "deny"] = "warn"
-    export_rules: Flag = True
-    availability: tuple[AvailabilityLimit, ...] = Field(default=(), max_length=MOST_ENTRIES)
-
-    @model_validator(mode="after")
-    def _no_limit_twice(self) -> Policy:
-        keys = [(limit.provider, limit.purchase_option) for limit in self.availability]
-        _raise(
-            Problem(f"duplicate limit of {keys[i][0]} {keys[i][1]}", field=f"availability.{i}")
-            for i in range(len(keys))
-            if keys[i] in keys[:i]
-        )
-        return self
 
 
 class Phase(Entry):
@@ -282,12 +184,12 @@ class TrainingJob(Entry):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingJob:
-        _raise([*job_problems(self), *phase_problems(self), *measured_problems(self)])
+        raised([*job_problems(self), *phase_problems(self), *measured_problems(self)])
         return self
 
 
 class Workload(Entry):
-    """What is to be trained, under which limits, and what is to be least."""
+    """What is to be trained, under which limits, on which nodes of one's own, and what is to be least."""
 
     name: Text = Field(alias="workload")
     start: Instant
@@ -295,6 +197,7 @@ class Workload(Entry):
     budget_usd: Dollars | None = None
     minimise: Literal["cost", "finish", "carbon"] = "cost"
     policy: Policy = Field(default_factory=Policy)
+    owned: tuple[OwnedNodes, ...] = Field(default=(), max_length=MOST_ENTRIES)
     jobs: tuple[TrainingJob, ...] = Field(max_length=MOST_ENTRIES)
 
     _document: Document = PrivateAttr(default_factory=lambda: Document(None))
@@ -325,10 +228,5 @@ class Workload(Entry):
 
     @model_validator(mode="after")
     def _consistent(self) -> Workload:
-        _raise(workload_problems(self))
+        raised(workload_problems(self))
         return self
-
-
-def _raise(problems: Iterable[Problem]) -> None:
-    if found := list(problems):
-        raise Invalid(*found)

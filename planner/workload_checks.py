@@ -6,10 +6,10 @@ Fields of the problems are relative to the job or workload that is checked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from planner.errors import Problem, nearest
+from planner.workload_fields import day
 
 if TYPE_CHECKING:
     from planner.workload import TrainingJob, Workload
@@ -33,7 +33,7 @@ def job_problems(job: TrainingJob) -> Iterator[Problem]:
         )
     if job.deadline and job.earliest_start and job.deadline <= job.earliest_start:
         yield Problem(
-            f"expected a date after earliest_start ({_date(job.earliest_start)}), got {_date(job.deadline)}",
+            f"expected a date after earliest_start ({day(job.earliest_start)}), got {day(job.deadline)}",
             field="deadline",
         )
     if job.late_cost_usd_day is not None and job.deadline is None:
@@ -93,20 +93,44 @@ def workload_problems(workload: Workload) -> Iterator[Problem]:
             yield Problem(f"duplicate job '{job.name}'", field=f"jobs.{i}.name")
         if job.deadline and job.deadline <= workload.start:
             yield Problem(
-                f"expected a date after the start ({_date(workload.start)}), got {_date(job.deadline)}",
+                f"expected a date after the start ({day(workload.start)}), got {day(job.deadline)}",
                 field=f"jobs.{i}.deadline",
             )
         if job.deadline and job.deadline > end:
             yield Problem(
-                f"expected a date not after the end of the horizon ({_date(end)}), got "
-                f"{_date(job.deadline)}: raise horizon_days",
+                f"expected a date not after the end of the horizon ({day(end)}), got "
+                f"{day(job.deadline)}: raise horizon_days",
                 field=f"jobs.{i}.deadline",
             )
         if job.earliest_start and job.earliest_start >= end:
             yield Problem(
-                f"expected a date before the end of the horizon ({_date(end)}), got {_date(job.earliest_start)}",
+                f"expected a date before the end of the horizon ({day(end)}), got {day(job.earliest_start)}",
                 field=f"jobs.{i}.earliest_start",
             )
+    yield from _owned_problems(workload)
+
+
+def _owned_problems(workload: Workload) -> Iterator[Problem]:
+    """Names of own nodes, their dates against the horizon, and a policy that does not allow them."""
+    names = [nodes.offer for nodes in workload.owned]
+    end = workload.horizon_end
+    for i, nodes in enumerate(workload.owned):
+        if nodes.offer in names[:i]:
+            hint = "" if nodes.name else ": give each a name"
+            yield Problem(f"duplicate owned nodes '{nodes.offer}'{hint}", field=f"owned.{i}")
+        if nodes.available_until and nodes.available_until <= workload.start:
+            yield Problem(
+                f"expected a date after the start ({day(workload.start)}), got {day(nodes.available_until)}",
+                field=f"owned.{i}.available_until",
+            )
+        if nodes.available_from and nodes.available_from >= end:
+            yield Problem(
+                f"expected a date before the end of the horizon ({day(end)}), got {day(nodes.available_from)}",
+                field=f"owned.{i}.available_from",
+            )
+    allowed = workload.policy.purchase_options
+    if workload.owned and allowed is not None and "owned" not in allowed:
+        yield Problem("policy.purchase_options does not allow owned: add it, or leave the nodes out", field="owned")
 
 
 def _circle(after: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -120,8 +144,3 @@ def _circle(after: Mapping[str, tuple[str, ...]]) -> list[str]:
     while walk[-1] not in walk[:-1]:
         walk.append(waiting[walk[-1]][0])
     return walk[walk.index(walk[-1]) :]
-
-
-def _date(moment: datetime) -> str:
-    midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
-    return moment.strftime("%Y-%m-%d" if midnight else "%Y-%m-%dT%H:%MZ")

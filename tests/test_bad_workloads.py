@@ -61,7 +61,129 @@ MISTAKES = [
     (
         "minimise: cost",
         "xyzzy: 1",
-        "5: xyzzy: unknown key; expected one of workload, start, horizon_days, budget_usd, minimise, policy, jobs",
+        "5: xyzzy: unknown key; expected one of workload, start, horizon_days, budget_usd, minimise, policy, owned, "
+        "jobs",
+    ),
+    # Quotas, power of sites, egress (line 10 is max_nodes; its line is replaced)
+    ("max_nodes: 512", "quotas: 5", "10: policy.quotas: expected a list such as [a, b], got 5"),
+    ("max_nodes: 512", "quotas: [5]", "10: policy.quotas.0: expected keys and values, got 5"),
+    (
+        "max_nodes: 512",
+        "quotas: [{provder: aws, max_nodes: 8}]",
+        "10: policy.quotas.0.provder: unknown key; did you mean 'provider'?",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{since: 2026-12-05, max_nodes: 8}]",
+        "10: policy.quotas.0.since: unknown key; expected one of provider, region, from, until, purchase_option, "
+        "accelerator, max_nodes, max_accelerators",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{provider: aws}]",
+        "10: policy.quotas.0.max_nodes: missing: expected max_nodes or max_accelerators",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{max_nodes: 8, max_accelerators: 64}]",
+        "10: policy.quotas.0.max_accelerators: expected one of max_nodes and max_accelerators, got both",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{max_nodes: 0}]",
+        "10: policy.quotas.0.max_nodes: expected at least 1: 0 is only for a time (from, until), got 0",
+    ),
+    ("max_nodes: 512", "quotas: [{max_nodes: -1}]", "10: policy.quotas.0.max_nodes: expected at least 0, got -1"),
+    (
+        "max_nodes: 512",
+        "quotas: [{max_nodes: many}]",
+        "10: policy.quotas.0.max_nodes: expected a number such as 1000 or '7B', got 'many'",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{max_nodes: 8, purchase_option: spott}]",
+        "10: policy.quotas.0.purchase_option: expected one of on_demand, spot, reserved, capacity_block, owned, got "
+        "'spott'; did you mean 'spot'?",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{max_nodes: 8, from: 2027-01-01, until: 2026-12-24}]",
+        "10: policy.quotas.0.until: expected a date after from (2027-01-01), got 2026-12-24",
+    ),
+    (
+        "max_nodes: 512",
+        "quotas: [{region: eu, max_nodes: 8}, {region: eu, max_nodes: 9, from: 2027-01-01}]",
+        "10: policy.quotas.1: limits the same as quotas.0 at the same time",
+    ),
+    (
+        "max_nodes: 512",
+        "power_limits: [{max_mw: 3}]",
+        "10: policy.power_limits.0.region: missing: expected a region or a provider; of all, policy.max_power_mw",
+    ),
+    (
+        "max_nodes: 512",
+        "power_limits: [{region: eu, max_mw: 0}]",
+        "10: policy.power_limits.0.max_mw: expected more than 0, got 0",
+    ),
+    ("max_nodes: 512", "power_limits: [{region: eu}]", "10: policy.power_limits.0.max_mw: missing"),
+    ("max_nodes: 512", "egress_usd_gb: -1", "10: policy.egress_usd_gb: expected at least 0, got -1"),
+    ("max_nodes: 512", "egress_usd_gb: 5000", "10: policy.egress_usd_gb: expected at most 1,000 USD a GB, got 5000"),
+    # Own nodes (line 13 is the first line after the policy; it allows on_demand alone)
+    (
+        "jobs:\n",
+        "owned: [{instance_type: aws/p5.48xlarge, region: us-east-1, nodes: 8}]\njobs:\n",
+        "13: owned: policy.purchase_options does not allow owned: add it, or leave the nodes out",
+    ),
+    ("jobs:\n", "owned: {nodes: 8}\njobs:\n", "13: owned: expected a list such as [a, b], got keys and values"),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 0}]\njobs:\n",
+        "13: owned.0.nodes: expected at least 1, got 0",
+    ),
+    ("jobs:\n", "owned: [{region: y, nodes: 1}]\njobs:\n", "13: owned.0.instance_type: missing"),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, available_from: 2027-01-02, available_until: 2027-01-01}]\n"
+        "jobs:\n",
+        "13: owned.0.available_until: expected a date after available_from (2027-01-02), got 2027-01-01",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, available_until: 2026-11-01}]\njobs:\n",
+        "13: owned.0.available_until: expected a date after the start (2026-12-01), got 2026-11-01",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, available_from: 2028-01-01}]\njobs:\n",
+        "13: owned.0.available_from: expected a date before the end of the horizon (2027-05-30), got 2028-01-01",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1}, {instance_type: x, region: y, nodes: 2}]\njobs:\n",
+        "13: owned.1: duplicate owned nodes 'owned/x/y': give each a name",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, purchase: {price_usd_node: 5}}]\njobs:\n",
+        "13: owned.0.purchase.lead_time_days: missing",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, purchase: {price_usd_node: 0, lead_time_days: 3, "
+        "life_years: 5}}]\njobs:\n",
+        "13: owned.0.purchase.price_usd_node: expected a price above 0: nodes that are paid already have no purchase",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, available_until: 2027-01-01, purchase: {price_usd_node: 9, "
+        "lead_time_days: 3, life_years: 5}}]\njobs:\n",
+        "13: owned.0.available_until: only without a purchase: nodes bought stay",
+    ),
+    (
+        "jobs:\n",
+        "owned: [{instance_type: x, region: y, nodes: 1, purchase: {price_usd_node: 9, lead_time_days: 3, "
+        "life_years: 0, residual_share: 2}}]\njobs:\n",
+        "13: owned.0.purchase.residual_share: expected a fraction from 0 to 1 such as 0.9 or '90 %', got 2",
     ),
     # Shapes
     ("jobs:\n", "jobs: 5\nx:\n", "13: jobs: expected a list such as [a, b], got 5"),

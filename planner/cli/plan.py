@@ -37,18 +37,23 @@ def plan(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the plan as JSON.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained page.")] = None,
+    within: Annotated[
+        str, typer.Option(metavar="X%", help="Also plans of another kind that are at most so much worse; 0 for none.")
+    ] = "5%",
+    delay: Annotated[bool, typer.Option("--delay", help="Also what each day earlier or later costs.")] = False,
     efficiency: EfficiencyPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan the cheapest cluster and schedule for a workload, with proof of optimality or the remaining gap."""
     if time_limit <= 0:
         raise InputError(Problem(f"--time-limit: expected seconds above 0, got {time_limit:g}"))
+    share = _share(within)
     read_workload, read_catalog = read_inputs(workload, quotes, catalog, only_quotes)
     constants = read_constants(efficiency, read_catalog)
     from planner.planning import plan as planned
 
     with _progress() as progress:
-        document = planned(read_workload, read_catalog, time_limit, progress, constants)
+        document = planned(read_workload, read_catalog, time_limit, progress, constants, share, delay)
     if output is not None:
         output.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if html is not None:
@@ -67,6 +72,16 @@ def plan(
         raise typer.Exit(EXIT_INFEASIBLE)
     if document.status == "unknown":
         raise typer.Exit(EXIT_NO_PLAN_IN_TIME)
+
+
+def _share(text: str) -> float:
+    """A share of the optimum, such as 0.05 or '5%'."""
+    from planner.quantities import fraction
+
+    try:
+        return fraction(text, above=False)
+    except ValueError as error:
+        raise InputError(Problem(f"--within: {error}")) from None
 
 
 @contextmanager

@@ -21,28 +21,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.optimizer.chain import INFINITE, Ints, cost_to_go
-from planner.optimizer.problem import Problem, RunOption
-from planner.optimizer.runs import TimeUp, billed_s, ceil_div, limit_s, stretches
+from planner.optimizer.chain import INFINITE, cost_to_go, least_costs
+from planner.optimizer.columns import Ints
+from planner.optimizer.problem import Problem
+from planner.optimizer.runs import TimeUp, ceil_div, limit_s
+from planner.optimizer.supply import Floats, Piece, Supply, supply
 
-Floats = NDArray[np.float64]
 ACTIVE = 80  # pieces on which a price is sought
+ROUNDS = 4  # of adding pieces to them
 RELATIVE_ERROR = 1e-9  # of a bound; see `best_prices` for why the floats lose less
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """An option in one stretch: `spent` is the money from `begin` to each step for all its nodes."""
-
-    index: int
-    of: RunOption
-    begin: int
-    end: int
-    spent: Floats
-    least_steps: int  # shorter runs cost `least_cost` too
-    least_cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +39,6 @@ class Values:
 
     price: float
     rows: list[Floats]
-
-
-def pieces_of(problem: Problem, phase_index: int, options: Sequence[int], limit: int) -> list[Piece]:
-    """The stretches of these options inside the phase's dates, ready to be priced."""
-    phase, step_s = problem.phases[phase_index], problem.step_s
-    end_step = ceil_div(limit, step_s)
-    found = []
-    for index in options:
-        option = problem.options[index]
-        for stretch in stretches(option.windows, problem.horizon):
-            begin, end = max(stretch[0].start, phase.earliest), min(stretch[-1].end, end_step)
-            if begin >= end:
-                continue
-            inside = [w for w in stretch if w.end > begin and w.start < end]
-            steps = [min(w.end, end) - max(w.start, begin) for w in inside]
-            prices = np.repeat([float(w.price) for w in inside], steps)
-            spent = np.concatenate(([0.0], np.cumsum(prices))) * (option.nodes * step_s / 3600)
-            least_s = billed_s(option.billing, 1) or 1
-            least = option.nodes * min(w.price for w in inside) * least_s / 3600
-            found.append(Piece(index, option, begin, end, spent, least_s // step_s, least))
-    return found
 
 
 def start_values(piece: Piece, price: float, after: Floats) -> Floats:
@@ -103,12 +70,14 @@ def lowest_ahead(numbers: Floats, width: int) -> Floats:
     return np.minimum(until[:size], since[width - 1 : width - 1 + size])
 
 
-def values(pieces: Sequence[Piece], price: float, after: Floats, runs: int) -> Values:
+def values(pieces: Sequence[Piece], price: float, after: Floats, runs: int, stop_at: float = math.inf) -> Values:
     """V(k, .) for k = 0..runs."""
     rows = [after]
     for _ in range(runs):
         row = rows[-1].copy()
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
+            if number % 64 == 63 and time.monotonic() > stop_at:
+                raise TimeUp
             part = row[piece.begin : piece.end]
             np.minimum(part, start_values(piece, price, rows[-1]), out=part)
         rows.append(np.minimum.accumulate(row[::-1])[::-1])
@@ -182,29 +151,39 @@ def best_prices(
 
 
 def good_price(
-    pieces: Sequence[Piece], after: Floats, runs: int, begin: int, work: int, guess: float, stop_at: float = math.inf
-) -> list[Values]:
-    """The same with one price only, found on the few pieces that come close to being used: for very many pieces."""
-    best: Values | None = None
-    active: dict[int, Piece] = {}
-    price = guess
-    for _ in range(4):
-        found = values(pieces, price, after, runs)
-        bound = float(found.rows[runs][begin]) + price * work
-        if best is None or bound > float(best.rows[runs][begin]) + best.price * work:
-            best = found
-        idle = np.where(np.isfinite(found.rows[runs]), found.rows[runs], 0.0)
-        slack = [
-            float((start_values(piece, price, found.rows[runs - 1]) - idle[piece.begin : piece.end]).min())
-            for piece in pieces
-        ]
-        size = len(active)
-        active.update({at: pieces[at] for at in np.argsort(slack)[:ACTIVE].tolist()})
-        if len(active) == size:
-            break
-        price = best_prices(list(active.values()), after, runs, begin, work, price, stop_at)[0].price
+    supply: Supply, after: Floats, runs: int, begin: int, work: int, guess: float, stop_at: float = math.inf
+) -> tuple[list[Piece], Values]:
+    """One price with a good bound, sought on the few pieces that gain most or come close to being used, and the values
+    under it, which hold for all options; with the pieces that gain anything."""
+    active = {(piece.index, piece.begin): piece for piece in supply.best(guess, ACTIVE)}
+    best: tuple[list[Piece], Values] | None = None
+
+    def bound(found: Values) -> float:
+        return float(found.rows[runs][begin]) + found.price * work
+
+    try:
+        for _ in range(ROUNDS):
+            price = best_prices(list(active.values()), after, runs, begin, work, guess, stop_at)[0].price
+            pieces = supply.near(price, 0.0)
+            found = values(pieces, price, after, runs, stop_at)
+            if best is None or bound(found) > bound(best[1]):
+                best = pieces, found
+            idle = np.where(np.isfinite(found.rows[runs]), found.rows[runs], 0.0)
+            slack = [
+                float((start_values(piece, price, found.rows[runs - 1]) - idle[piece.begin : piece.end]).min())
+                for piece in pieces
+            ]
+            size = len(active)
+            nearest = [pieces[at] for at in np.argsort(slack, kind="stable")[:ACTIVE].tolist()]
+            active.update({(piece.index, piece.begin): piece for piece in nearest})
+            guess = price
+            if len(active) == size:
+                break
+    except TimeUp:
+        if best is None:
+            raise
     assert best is not None
-    return [best]
+    return best
 
 
 def safe_floor(value: float) -> int:
@@ -221,12 +200,14 @@ class PhaseBound:
     ending: Floats  # by end step: lateness and at least what the phases after it cost; infinite after `limit`
     limit: int  # second by which it must have ended
     begin: int  # step before which it cannot start
+    taken: Floats  # by start step: at least what it and the phases after it cost
+    exact: bool  # whether that is the exact cost to go
 
 
 def lagrangian_bound(problem: Problem, order: Sequence[int], options: Sequence[int], guess_cost: int) -> int:
     """A proven lower bound in micro-USD on the cost of all plans of phases in a row; `guess_cost` only speeds it up."""
-    pieces = chain_pieces(problem, order, options, None)
-    return bound_of(problem, order, chain_bounds(problem, order, pieces, guess_cost, None, search=good_price))
+    supplies = chain_supplies(problem, order, options, None)
+    return bound_of(problem, order, rough_bounds(problem, order, supplies, guess_cost, None))
 
 
 def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound]) -> int:
@@ -235,15 +216,19 @@ def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBoun
     return safe_floor(max(float(v.rows[phase.max_segments][first.begin]) + v.price * phase.work for v in first.values))
 
 
+def chain_supplies(
+    problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
+) -> dict[int, Supply]:
+    """The supply of every phase."""
+    return {p: supply(problem, p, options, limit_s(problem.phases[p], problem, finish_limit_s)) for p in order}
+
+
 def chain_pieces(
     problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
 ) -> dict[int, list[Piece]]:
-    """The pieces of every phase."""
-    found = {}
-    for p in order:
-        mine = [index for index in options if problem.options[index].phase == p]
-        found[p] = pieces_of(problem, p, mine, limit_s(problem.phases[p], problem, finish_limit_s))
-    return found
+    """All pieces of every phase."""
+    supplies = chain_supplies(problem, order, options, finish_limit_s)
+    return {p: [piece for at in range(len(mine.option)) for piece in mine.pieces(at)] for p, mine in supplies.items()}
 
 
 def chain_bounds(
@@ -253,17 +238,89 @@ def chain_bounds(
     guess_cost: int,
     finish_limit_s: int | None,
     stop_at: float = math.inf,
-    search: Callable[[Sequence[Piece], Floats, int, int, int, float, float], list[Values]] = best_prices,
     exact: dict[int, Ints] | None = None,
 ) -> dict[int, PhaseBound]:
-    """The bounds of every phase, the last first: each is the `after` of the one before it.
+    """The bounds of every phase on these pieces, the last first: each is the `after` of the one before it.
 
     `exact` is what `cost_to_go` says of the problem, for callers that ask for bounds again and again.
     """
+
+    def search(p: int, ending: Floats, begin: int, price: float) -> tuple[list[Piece], list[Values]]:
+        phase = problem.phases[p]
+        return pieces[p], best_prices(pieces[p], ending, phase.max_segments, begin, phase.work, price, stop_at)
+
+    return _chain(problem, order, guess_cost, finish_limit_s, exact, search, stop_at)
+
+
+def rough_bounds(
+    problem: Problem,
+    order: Sequence[int],
+    supplies: dict[int, Supply],
+    guess_cost: int,
+    finish_limit_s: int | None,
+    stop_at: float = math.inf,
+    exact: dict[int, Ints] | None = None,
+) -> dict[int, PhaseBound]:
+    """The same under one price of work for each phase, which holds for all options of the supplies."""
+
+    def search(p: int, ending: Floats, begin: int, price: float) -> tuple[list[Piece], list[Values]]:
+        phase = problem.phases[p]
+        pieces, found = good_price(supplies[p], ending, phase.max_segments, begin, phase.work, price, stop_at)
+        return pieces, [found]
+
+    return _chain(problem, order, guess_cost, finish_limit_s, exact, search, stop_at)
+
+
+def near_pieces(
+    problem: Problem,
+    order: Sequence[int],
+    supplies: dict[int, Supply],
+    rough: dict[int, PhaseBound],
+    guess: int,
+    slack: int,
+) -> dict[int, list[Piece]]:
+    """The pieces that a plan of cost <= guess can use, which is `slack` above the rough bound, as far as gains tell.
+
+    For a phase of which the chain takes the exact cost to go, not the values: those whose run, with the least cost of
+    the phases before it and after it, costs no more.
+    """
+    found = {}
+    before = 0.0
+    for rank, p in enumerate(order):
+        phase, b = problem.phases[p], rough[p]
+        values = b.values[0].rows[phase.max_segments] + b.values[0].price * phase.work
+        if b.exact:
+            option, cost = least_costs(problem, p, b.limit)
+            after = rough[order[rank + 1]].taken[0] if rank + 1 < len(order) else 0.0
+            allowed = option[before + cost + after <= guess + 1.0]
+            found[p] = [
+                piece
+                for at in np.flatnonzero(np.isin(supplies[p].option, allowed)).tolist()
+                for piece in supplies[p].pieces(at)
+            ]
+        else:
+            lost = max(0.0, -float(values[b.begin]))  # where the values are negative the chain takes nothing
+            found[p] = supplies[p].near(b.values[0].price, slack + lost)
+        before += supplies[p].least_cost(phase.work)
+    return found
+
+
+Search = Callable[[int, Floats, int, float], tuple[list[Piece], list[Values]]]
+
+
+def _chain(
+    problem: Problem,
+    order: Sequence[int],
+    guess_cost: int,
+    finish_limit_s: int | None,
+    exact: dict[int, Ints] | None,
+    search: Search,
+    stop_at: float,
+) -> dict[int, PhaseBound]:
     step_s, steps = problem.step_s, np.arange(problem.horizon + 1)
     after: Floats = np.zeros(problem.horizon + 1)
     found: dict[int, PhaseBound] = {}
-    exact = cost_to_go(problem, order, finish_limit_s) if exact is None else exact
+    exact = cost_to_go(problem, order, finish_limit_s, stop_at) if exact is None else exact
     for rank in range(len(order) - 1, -1, -1):
         p = order[rank]
         phase, limit = problem.phases[p], limit_s(problem.phases[p], problem, finish_limit_s)
@@ -271,10 +328,10 @@ def chain_bounds(
         ending[ceil_div(limit, step_s) + 1 :] = np.inf
         begin = max([phase.earliest, *(problem.phases[q].earliest for q in order[:rank])])
         price = max(1e-9, guess_cost / len(order) / phase.work)
-        table = search(pieces[p], ending, phase.max_segments, begin, phase.work, price, stop_at)
-        found[p] = PhaseBound(pieces[p], table, ending, limit, begin)
+        pieces, table = search(p, ending, begin, price)
         after = np.max([v.rows[phase.max_segments] + v.price * phase.work for v in table], axis=0)
         if p in exact:  # relaxing the work of a phase with one run loses much: nothing can be mixed in it
             after = np.maximum(after, np.where(exact[p] >= INFINITE, np.inf, exact[p].astype(float)))
         after = np.maximum.accumulate(np.maximum(after, 0.0))
+        found[p] = PhaseBound(pieces, table, ending, limit, begin, after, p in exact)
     return found

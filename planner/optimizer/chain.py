@@ -3,189 +3,387 @@
 A run's length is fixed by its option: d(o) = ceil((W + l) step / r) seconds, D(o) = ceil(d / step) steps. Backwards
 from the last phase, with x(o, t) = (cost, finish, carbon) of running o from step t, compared in the order of the aim,
 
-    best(p, t) = min( best(p, t + 1),  min over o of  x(o, t) + best(p + 1, t + D(o)) )        "start p at t or later"
+    best(p, a, t) = min( best(p, a, t + 1),  min over o in place a of  x(o, t) + rest(p, o, t + D(o)) )
+    rest(p, o, e) = min( best(p + 1, place(o), e),  min over a of best(p + 1, a, e) + leave(o) )
 
-One pass per option over all start steps at once. Every value is an int64 and a path carries its own three, so the
-minimum and its ties are exact. The cost of [t, t + d) is a difference of two cumulative prices.
+"start p in place a at t or later", "stay or move". One pass per option over all start steps at once. Every value is an
+int64 and a path carries its own three, so the minimum and its ties are exact; of equal plans the first option and the
+earliest start stay. The cost of [t, t + d) is a difference of two cumulative prices.
+
+Most options are never priced. At its least price each has a least value, and those whose least value, with the least
+of all other phases, is above the value of a plan leave first. A single phase takes them in the order of that value.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.optimizer.problem import Problem, Run, RunOption, Window
-from planner.optimizer.runs import (
-    Stretch,
-    billed_s,
-    ceil_div,
-    duration_s,
-    lateness,
-    limit_s,
-    run_carbon,
-    stretches,
-    usable,
+from planner.optimizer.columns import (
+    Bools,
+    Ints,
+    Span,
+    able,
+    bills_s,
+    columns,
+    durations_s,
+    spans_of,
+    times_rounded_up,
 )
+from planner.optimizer.problem import Problem, Run
+from planner.optimizer.runs import TimeUp, ceil_div, lateness, limit_s
 
-Ints = NDArray[np.int64]
 INFINITE = 1 << 60
 COST, FINISH, CARBON = 0, 1, 2
 ORDERS = {"cost": (COST, FINISH, CARBON), "finish": (FINISH, COST, CARBON), "carbon": (CARBON, COST, FINISH)}
+FEW = 8  # options of a phase, of each kind, for a first plan
+MANY = 40  # options of a phase from which on a first plan is worth making
+Value = tuple[int, int, int]
 
 
-def best_chain(problem: Problem, order: Sequence[int], finish_limit_s: int | None = None) -> tuple[Run, ...] | None:
-    """The best plan of one run per phase, or None when there is none.
+def best_chain(
+    problem: Problem, order: Sequence[int], finish_limit_s: int | None = None, stop_at: float = math.inf
+) -> tuple[Run, ...] | None:
+    """The best plan of one run per phase, or None when there is none; TimeUp when the time is.
 
     `order` are the phases in their only order. A budget and a carbon cap are obeyed when there is one phase and
     ignored otherwise: they couple the phases, which a dynamic program over time cannot see.
     """
-    steps, step_s = problem.horizon, problem.step_s
-    rows = ORDERS[problem.aim]
-    after: Ints = np.zeros((3, steps + 1), np.int64)  # best(p + 1, t) by key; nothing is left after the last phase
-    plans: list[tuple[Ints, Ints]] = []
-    for rank in range(len(order) - 1, -1, -1):
-        phase_index = order[rank]
-        last, first = rank == len(order) - 1, rank == 0
-        best: Ints = np.full((3, steps + 1), INFINITE, np.int64)
-        chosen: Ints = np.full(steps + 1, -1, np.int64)
-        late = _lateness(problem, phase_index)
-        for way in _ways(problem, phase_index, finish_limit_s):
-            option, seconds, low, high = problem.options[way.index], way.seconds, way.low, way.high
-            carbon = run_carbon(option, seconds, step_s)
-            if len(order) == 1 and problem.carbon_cap is not None and carbon > problem.carbon_cap:
-                continue
-            if first and len(way.stretch) == 1:
-                high = low  # nothing gets better by waiting
-            cost = start_costs(option, way.stretch, low, high, seconds, way.billed, step_s)
-            ends = slice(low + ceil_div(seconds, step_s), high + ceil_div(seconds, step_s) + 1)
-            candidate = np.empty((3, high - low + 1), np.int64)
-            candidate[COST] = cost + late[ends] + after[COST, ends]
-            candidate[CARBON] = carbon + after[CARBON, ends]
-            candidate[FINISH] = np.arange(low, high + 1) * step_s + seconds if last else after[FINISH, ends]
-            if len(order) == 1 and problem.budget is not None:
-                candidate[:, candidate[COST] > problem.budget] = INFINITE
-            _keep(best[:, low : high + 1], chosen[low : high + 1], candidate, way.index, rows)
-        after, starts = _start_or_wait(best, rows)
-        plans.append((chosen, starts))
-    return _path(problem, order, plans[::-1])
+    ways = [ways_of(problem, p, finish_limit_s) for p in order]
+    if not all(len(way.option) for way in ways):
+        return None
+    if len(order) == 1:
+        run = _best_run(problem, ways[0], stop_at)
+        return None if run is None else (run,)
+    if max(len(way.option) for way in ways) > MANY:
+        first = _best_row(problem, order, [_few(way) for way in ways], stop_at)
+        if first is not None:
+            ways = _no_worse(problem, ways, first[0])
+    best = _best_row(problem, order, ways, stop_at)
+    return None if best is None else best[1]
 
 
-def cost_to_go(problem: Problem, order: Sequence[int], finish_limit_s: int | None) -> dict[int, Ints]:
+def cost_to_go(
+    problem: Problem, order: Sequence[int], finish_limit_s: int | None, stop_at: float = math.inf
+) -> dict[int, Ints]:
     """For each of the last phases that are allowed one run only: the least cost of it and all after it, by the step at
     which it may start (INFINITE where it cannot end in time). Exact; caps are ignored.
     """
-    step_s, steps = problem.step_s, problem.horizon
-    after: Ints = np.zeros(steps + 1, np.int64)
+    after = _Rest.nothing(problem.horizon)
     found: dict[int, Ints] = {}
     for p in reversed(order):
         if problem.phases[p].max_segments > 1:
             break
-        after = after + _lateness(problem, p)
-        best: Ints = np.full(steps + 1, INFINITE, np.int64)
-        for way in _ways(problem, p, finish_limit_s):
-            low, high, long = way.low, way.high, ceil_div(way.seconds, step_s)
-            cost = start_costs(problem.options[way.index], way.stretch, low, high, way.seconds, way.billed, step_s)
-            part = best[low : high + 1]
-            np.minimum(part, cost + after[low + long : high + long + 1], out=part)
-        after = np.minimum(np.minimum.accumulate(best[::-1])[::-1], INFINITE)
-        found[p] = after
+        after = _phase(problem, ways_of(problem, p, finish_limit_s), after, ORDERS["cost"], stop_at)
+        found[p] = after.best[COST]
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """An option that does a whole phase in one run inside a stretch, starting on a step low..high."""
+def least_costs(problem: Problem, p: int, limit_s: int) -> tuple[Ints, Ints]:
+    """The options that may do a phase in one run by a second, and what it costs at least."""
+    ways = ways_of(problem, p, limit_s)
+    return ways.option, ways.least[COST]
 
-    index: int
-    stretch: Stretch
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ways:
+    """The options that may do a whole phase in one run, with what is known before prices are looked at."""
+
+    phase: int
+    end_s: int  # by which the phase must have ended
+    option: Ints
+    seconds: Ints
+    billed: Ints
+    least: tuple[Ints, Ints, Ints]  # cost, finish and carbon that no run of it is below
+
+    def only(self, which: Ints) -> Ways:
+        least = self.least
+        return Ways(
+            self.phase,
+            self.end_s,
+            self.option[which],
+            self.seconds[which],
+            self.billed[which],
+            (least[0][which], least[1][which], least[2][which]),
+        )
+
+
+def ways_of(problem: Problem, p: int, finish_limit_s: int | None) -> Ways:
+    """Every option that does a phase in one run, as far as its first and last window tell."""
+    phase, step_s, c = problem.phases[p], problem.step_s, columns(problem)
+    end_s = limit_s(phase, problem, finish_limit_s)
+    of = np.flatnonzero((c.phase == p) & able(problem))
+    seconds = durations_s(c, of, phase.work, step_s)
+    billed = bills_s(c, of, seconds)
+    row = c.row[of]
+    finish = np.maximum(c.first[row], phase.earliest) * step_s + seconds
+    fits = (billed >= 0) & (finish <= np.minimum(c.last[row] * step_s, end_s))
+    of, seconds, billed, row, finish = of[fits], seconds[fits], billed[fits], row[fits], finish[fits]
+    cost = times_rounded_up(c.nodes[of], c.lowest[row] * billed, 3600) + c.setup[of]
+    if phase.late_cost:
+        cost = cost + phase.late_cost * np.maximum(0, -(-finish // step_s) - phase.deadline)
+    carbon = times_rounded_up(c.grams[of], seconds, step_s)
+    return Ways(p, end_s, of, seconds, billed, (cost, finish, carbon))
+
+
+def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
+    """The best run of a single phase: options in the order of their least value, until that is above the best."""
+    keys = ORDERS[problem.aim]
+    within = np.ones(len(ways.option), np.bool_)
+    if problem.carbon_cap is not None:
+        within &= ways.least[CARBON] <= problem.carbon_cap
+    if problem.budget is not None:
+        within &= ways.least[COST] <= problem.budget
+    ways = ways.only(np.flatnonzero(within))
+    primary = ways.least[keys[0]]
+    best: tuple[Value, Run] | None = None
+    for number, at in enumerate(np.argsort(primary, kind="stable").tolist()):
+        if best is not None and primary[at] > best[0][0]:
+            break
+        if number % 64 == 63 and time.monotonic() > stop_at:
+            raise TimeUp
+        for way in spans_of_way(problem, ways, at):
+            start, cost = _best_start(problem, ways.phase, way)
+            if start < 0:
+                continue
+            end_s = start * problem.step_s + way.seconds
+            values = (cost, end_s, int(ways.least[CARBON][at]))
+            value = (values[keys[0]], values[keys[1]], values[keys[2]])
+            if best is None or (value, way.option) < (best[0], best[1].option):
+                best = value, Run(way.option, start * problem.step_s, end_s)
+    return None if best is None else best[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An option that does a whole phase in one run inside a span, starting on a step low..high."""
+
+    option: int
+    span: Span
     seconds: int
     billed: int
     low: int
     high: int
 
 
-def _ways(problem: Problem, p: int, finish_limit_s: int | None) -> Iterator[_Way]:
-    """Every way to do a phase in one run, by option and stretch."""
-    phase, step_s = problem.phases[p], problem.step_s
-    end_limit = limit_s(phase, problem, finish_limit_s)
-    for index in usable(problem):
-        option = problem.options[index]
-        if option.phase != p:
-            continue
-        seconds = duration_s(option, phase.work, step_s)
-        billed = billed_s(option.billing, seconds)
-        if billed is None:
-            continue
-        for stretch in stretches(option.windows, problem.horizon):
-            low = max(stretch[0].start, phase.earliest)
-            high = (min(stretch[-1].end * step_s, end_limit) - seconds) // step_s
-            if low <= high:
-                yield _Way(index, stretch, seconds, billed, low, high)
+def spans_of_way(problem: Problem, ways: Ways, at: int) -> Iterator[Way]:
+    option, seconds, billed = int(ways.option[at]), int(ways.seconds[at]), int(ways.billed[at])
+    earliest, step_s = problem.phases[ways.phase].earliest, problem.step_s
+    for span in spans_of(problem.options[option].windows, problem.horizon):
+        low = max(span.begin, earliest)
+        high = (min(span.end * step_s, ways.end_s) - seconds) // step_s
+        if low <= high:
+            yield Way(option, span, seconds, billed, low, high)
 
 
-def _lateness(problem: Problem, p: int) -> Ints:
-    """Micro-USD of lateness by the step at which a phase ends."""
-    phase, step_s = problem.phases[p], problem.step_s
-    return np.array([lateness(phase, t * step_s, step_s) for t in range(problem.horizon + 1)], np.int64)
+def _best_start(problem: Problem, p: int, way: Way) -> tuple[int, int]:
+    """The best step to start on and the cost from there; -1 when all are over the budget.
 
-
-def start_costs(
-    option: RunOption, stretch: Sequence[Window], low: int, high: int, seconds: int, billed: int, step_s: int
-) -> Ints:
-    """Micro-USD of the runs of `seconds` that start on the steps low..high of one stretch, `billed` seconds paid.
-
-    Exact without overflow: with P the price-seconds of one node, n P / 3600 = n (P div 3600) + n (P mod 3600) / 3600.
+    The least cost, and the earliest with it; for the aim finish the earliest within the budget.
     """
-    whole, rest = divmod(seconds, step_s)
-    prices = np.repeat([w.price for w in stretch], [w.end - w.start for w in stretch]).astype(np.int64)
-    if len(stretch) == 1:
-        total = np.full(high - low + 1, prices[0] * billed, np.int64)
+    phase, step_s, option = problem.phases[p], problem.step_s, problem.options[way.option]
+    high = way.low if way.span.summed is None else way.high  # at one price nothing gets better by waiting
+    total = price_seconds(way, step_s, high)
+    budget = INFINITE if problem.budget is None else problem.budget
+    if phase.late_cost:
+        ends = np.arange(way.low, high + 1) + ceil_div(way.seconds, step_s)
+        late = phase.late_cost * np.maximum(0, ends - phase.deadline)
+        costs = money(option.nodes, total) + option.setup + late
+        at = int(np.argmax(costs <= budget) if problem.aim == "finish" else np.argmin(costs))
+        cost = int(costs[at])
+    elif problem.aim == "finish":
+        at = int(np.argmax(money(option.nodes, total) + option.setup <= budget))
+        cost = ceil_div(option.nodes * int(total[at]), 3600) + option.setup
     else:
-        summed = np.concatenate(([0], np.cumsum(prices)))
-        i, j = low - stretch[0].start, high - stretch[0].start + 1
-        total = (summed[i + whole : j + whole] - summed[i:j]) * step_s
-        last = prices[i + whole : j + whole] if rest else prices[i + whole - 1 : j + whole - 1]
-        total = total + last * (rest + billed - seconds)
-    quotient, remainder = np.divmod(total, 3600)
-    costs: Ints = option.nodes * quotient - (-(option.nodes * remainder) // 3600) + option.setup
-    return costs
+        least = ceil_div(option.nodes * int(total.min()), 3600)
+        at = int(np.argmax(total <= least * 3600 // option.nodes))  # the first that costs no more when rounded up
+        cost = least + option.setup
+    return (way.low + at, cost) if cost <= budget else (-1, cost)
 
 
-def _keep(best: Ints, chosen: Ints, candidate: Ints, index: int, rows: tuple[int, int, int]) -> None:
-    """Where the candidate comes before the best so far in the order of the aim, it takes its place."""
-    one, two, three = rows
-    better = candidate[one] < best[one]
-    equal = (candidate[one] == best[one]) & (candidate[one] < INFINITE)
+def price_seconds(way: Way, step_s: int, high: int) -> Ints:
+    """What one node costs, in price x seconds, from each start step low..high."""
+    span = way.span
+    if span.summed is None:
+        return np.full(high - way.low + 1, span.price * way.billed, np.int64)
+    whole, rest = divmod(way.seconds, step_s)
+    i, j = way.low - span.begin, high - span.begin + 1
+    total: Ints = (span.summed[i + whole : j + whole] - span.summed[i:j]) * step_s
+    beyond = rest + way.billed - way.seconds  # in the last step and after the end, at the price of the last window
+    if beyond:
+        last = span.prices[i + whole : j + whole] if rest else span.prices[i + whole - 1 : j + whole - 1]
+        total = total + last * beyond
+    return total
+
+
+def money(nodes: int, total: Ints) -> Ints:
+    """Micro-USD of `total` = P price x seconds a node, without overflow: n (P div 3600) + n (P mod 3600) / 3600."""
+    quotient = total // 3600
+    rest = nodes * (total - 3600 * quotient)
+    return np.asarray(nodes * quotient - (-rest // 3600))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rest:
+    """The best of a phase and all after it, by the step at which it may start: in any place, and in each place.
+
+    `best` has a row for each of cost, finish and carbon; `start` and `option` say how the phase is then run.
+    Places are told apart only where something is paid to leave one.
+    """
+
+    best: Ints
+    start: Ints
+    option: Ints
+    places: dict[int, _Rest]
+
+    @staticmethod
+    def nothing(horizon: int) -> _Rest:
+        none = np.zeros(horizon + 1, np.int64)
+        return _Rest(np.zeros((3, horizon + 1), np.int64), none, none, {})
+
+
+def _best_row(
+    problem: Problem, order: Sequence[int], ways: Sequence[Ways], stop_at: float
+) -> tuple[int, tuple[Run, ...]] | None:
+    """The best plan of these ways by the dynamic program, and its value in the aim."""
+    keys, step_s = ORDERS[problem.aim], problem.step_s
+    after = _Rest.nothing(problem.horizon)
+    table: list[_Rest] = []
+    for way in reversed(ways):
+        after = _phase(problem, way, after, keys, stop_at, last=way.phase == order[-1])
+        table.append(after)
+    runs: list[Run] = []
+    step, before = 0, -1
+    for rest, way in zip(reversed(table), ways, strict=True):
+        chosen = rest if before < 0 else _stay_or_move(problem, rest, before, keys, step)
+        start, option = int(chosen.start[step]), int(chosen.option[step])
+        if option < 0:
+            return None
+        seconds = int(way.seconds[np.searchsorted(way.option, option)])
+        runs.append(Run(option, start * step_s, start * step_s + seconds))
+        step, before = start + ceil_div(seconds, step_s), option
+    return int(table[-1].best[keys[0], 0]), tuple(runs)
+
+
+def _phase(
+    problem: Problem, ways: Ways, after: _Rest, keys: tuple[int, int, int], stop_at: float, last: bool = False
+) -> _Rest:
+    """best(p, ., .) from best(p + 1, ., .)."""
+    c, step_s, size = columns(problem), problem.step_s, problem.horizon + 1
+    late = np.array([lateness(problem.phases[ways.phase], t * step_s, step_s) for t in range(size)], np.int64)
+    apart = bool(c.leave.any())
+    found: dict[int, tuple[Ints, Ints]] = {}
+    rests: dict[tuple[int, int], Ints] = {}
+    for at, option in enumerate(ways.option.tolist()):
+        if at % 64 == 63 and time.monotonic() > stop_at:
+            raise TimeUp
+        place, leave = (int(c.place[option]), int(c.leave[option])) if apart else (0, 0)
+        if (place, leave) not in rests:
+            rests[place, leave] = _rest(after, place, leave, keys)
+        if place not in found:
+            found[place] = np.full((3, size), INFINITE, np.int64), np.full(size, -1, np.int64)
+        best, chosen = found[place]
+        rest = rests[place, leave]
+        carbon, nodes, setup = int(ways.least[CARBON][at]), int(c.nodes[option]), int(c.setup[option])
+        for way in spans_of_way(problem, ways, at):
+            long = ceil_div(way.seconds, step_s)
+            ends = slice(way.low + long, way.high + long + 1)
+            candidate = rest[:, ends].copy()
+            candidate[COST] += money(nodes, price_seconds(way, step_s, way.high)) + (late[ends] + setup)
+            candidate[CARBON] += carbon
+            if last:
+                candidate[FINISH] = np.arange(way.low, way.high + 1) * step_s + way.seconds
+            _keep(best[:, way.low : way.high + 1], chosen[way.low : way.high + 1], candidate, option, keys)
+    places = {place: _start_or_wait(best, chosen, keys) for place, (best, chosen) in found.items()}
+    if len(places) == 1:
+        return replace(next(iter(places.values())), places=places)
+    return _anywhere(places, size, keys)
+
+
+def _anywhere(places: dict[int, _Rest], size: int, keys: tuple[int, int, int]) -> _Rest:
+    """The best of all places; of equal ones the first option."""
+    best, start, option = np.full((3, size), INFINITE, np.int64), np.zeros(size, np.int64), np.full(size, -1, np.int64)
+    for rest in places.values():
+        better = _before(rest.best, best, keys)
+        equal = (rest.best == best).all(axis=0) & (rest.option >= 0)
+        better |= equal & ((rest.start < start) | ((rest.start == start) & (rest.option < option)))
+        np.copyto(best, rest.best, where=better)
+        np.copyto(start, rest.start, where=better)
+        np.copyto(option, rest.option, where=better)
+    return _Rest(best, start, option, places)
+
+
+def _rest(after: _Rest, place: int, leave: int, keys: tuple[int, int, int]) -> Ints:
+    """rest(p, o, .) for the options in a place: the next phase there, or anywhere once the place is left."""
+    if not leave or not after.places:
+        return after.best
+    moved = after.best.copy()
+    moved[COST] += leave
+    if place not in after.places:
+        return moved
+    stayed = after.places[place].best
+    return np.where(_before(moved, stayed, keys), moved, stayed)
+
+
+def _stay_or_move(problem: Problem, rest: _Rest, before: int, keys: tuple[int, int, int], step: int) -> _Rest:
+    """Whether the phase after a run of option `before` goes on in its place or anywhere."""
+    c = columns(problem)
+    stayed, leave = rest.places.get(int(c.place[before])), int(c.leave[before])
+    if stayed is None or not leave:
+        return rest
+    moved = rest.best[:, step : step + 1].copy()
+    moved[COST] += leave
+    return rest if _before(moved, stayed.best[:, step : step + 1], keys)[0] else stayed
+
+
+def _before(one: Ints, two: Ints, keys: tuple[int, int, int]) -> Bools:
+    """Where the values of the one come before those of the two in the order of the aim."""
+    a, b, c = keys
+    better = one[a] < two[a]
+    equal = (one[a] == two[a]) & (one[a] < INFINITE)
     if equal.any():
-        better |= equal & (candidate[two] < best[two])
-        better |= equal & (candidate[two] == best[two]) & (candidate[three] < best[three])
+        better |= equal & (one[b] < two[b])
+        better |= equal & (one[b] == two[b]) & (one[c] < two[c])
+    return np.asarray(better)
+
+
+def _keep(best: Ints, chosen: Ints, candidate: Ints, index: int, keys: tuple[int, int, int]) -> None:
+    """Where the candidate comes before the best so far, it takes its place."""
+    better = _before(candidate, best, keys)
     np.copyto(best, candidate, where=better)
     chosen[better] = index
 
 
-def _start_or_wait(best: Ints, rows: tuple[int, int, int]) -> tuple[Ints, Ints]:
-    """For every step t the best of starting at t or later, and when it then starts."""
-    ranking = np.lexsort((np.arange(best.shape[1]), best[rows[2]], best[rows[1]], best[rows[0]]))
+def _start_or_wait(best: Ints, chosen: Ints, keys: tuple[int, int, int]) -> _Rest:
+    """For every step t the best of starting at t or later."""
+    ranking = np.lexsort((np.arange(best.shape[1]), best[keys[2]], best[keys[1]], best[keys[0]]))
     rank = np.empty_like(ranking)
     rank[ranking] = np.arange(len(ranking))
-    starts: Ints = ranking[np.minimum.accumulate(rank[::-1])[::-1]]
-    return best[:, starts], starts
+    starts = ranking[np.minimum.accumulate(rank[::-1])[::-1]]
+    return _Rest(best[:, starts], starts, chosen[starts], {})
 
 
-def _path(problem: Problem, order: Sequence[int], plans: list[tuple[Ints, Ints]]) -> tuple[Run, ...] | None:
-    runs = []
-    step = 0
-    for phase_index, (chosen, starts) in zip(order, plans, strict=True):
-        if step > problem.horizon:
-            return None
-        start = int(starts[step])
-        index = int(chosen[start])
-        if index < 0:
-            return None
-        seconds = duration_s(problem.options[index], problem.phases[phase_index].work, problem.step_s)
-        runs.append(Run(index, start * problem.step_s, start * problem.step_s + seconds))
-        step = start + ceil_div(seconds, problem.step_s)
-    return tuple(runs)
+def _few(ways: Ways) -> Ways:
+    """The options that are least in something: a first plan is made of them."""
+    least = [np.argsort(column, kind="stable")[:FEW] for column in (*ways.least, ways.seconds)]
+    return ways.only(np.unique(np.concatenate(least)))
+
+
+def _no_worse(problem: Problem, ways: Sequence[Ways], value: int) -> list[Ways]:
+    """The options whose least value, with the least of the other phases, is not above a value."""
+    key = ORDERS[problem.aim][0]
+    if key == FINISH:  # after its end, the shortest runs of the phases that follow
+        shortest = [int(way.seconds.min()) for way in ways]
+        return [
+            way.only(np.flatnonzero(way.least[FINISH] + sum(shortest[rank + 1 :]) <= value))
+            for rank, way in enumerate(ways)
+        ]
+    least = [int(way.least[key].min()) for way in ways]
+    return [
+        way.only(np.flatnonzero(way.least[key] + (sum(least) - own) <= value))
+        for way, own in zip(ways, least, strict=True)
+    ]

@@ -16,12 +16,17 @@ def by_day(problem: Problem) -> Problem | None:
     k = DAY_S // problem.step_s
     if k < 2 or DAY_S % problem.step_s or problem.horizon // k < FEWEST_STEPS:
         return None
+    shrunk: dict[int, tuple[Window, ...]] = {}  # by identity of the windows, which sizes of an offer share
+    for option in problem.options:
+        if id(option.windows) not in shrunk:
+            whole = (_whole(window, k) for window in merged(option.windows))
+            shrunk[id(option.windows)] = tuple(window for window in whole if window is not None)
     options = tuple(
         replace(
             option,
             rate=option.rate * k,
             carbon_g_step=option.carbon_g_step * k,
-            windows=tuple(shrunk for window in merged(option.windows) if (shrunk := _whole(window, k)) is not None),
+            windows=shrunk[id(option.windows)],
         )
         for option in problem.options
     )

@@ -51,7 +51,7 @@ def explain(problem: Problem, time_limit_s: float = 60.0) -> Explanation:
     conflicts = conflicts_of(search, problem, limits)
     if not conflicts:
         return Explanation(False, hard=whatever_the_limits(lifted(problem, limits)))
-    singles = single_changes(search, problem, conflicts)
+    singles = list(single_changes(search, problem, conflicts))
     changes = [*singles, *joint_changes(search, problem, limits, conflicts, singles)]
     return Explanation(False, conflicts, tuple(by_cost(changes)))
 
@@ -62,16 +62,21 @@ def by_cost(changes: list[Change]) -> list[Change]:
 
 
 def reasons(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
-    """Sentences that say why the problem has no plan and what would change it.
+    """Sentences that say why the problem has no plan and what would change it, and which limits conflict.
 
-    `optimum` solves a relaxed problem; it is asked at most four times, and for the conflict during a second.
+    `optimum` solves a relaxed problem; it is asked at most three times, and for the conflict during a second.
     """
+    return missing(problem, optimum) + _conflict(problem)
+
+
+def missing(problem: Problem, optimum: Optimum) -> tuple[str, ...]:
+    """What is missing for a plan when one limit after the other is relaxed, the first kind that says something."""
     return (
         _no_option(problem)
         or _caps(problem, optimum)
         or _dates(problem)
         or ("No plan fits: the phases cannot share the offers, nodes and power within their dates.",)
-    ) + _conflict(problem)
+    )
 
 
 def _conflict(problem: Problem) -> tuple[str, ...]:
@@ -96,6 +101,7 @@ def _limit(problem: Problem, limit: Limit) -> str:
         "carbon": f"the carbon cap of {_tonnes(value)}",
         "nodes": f"the limit of {value:,} nodes",
         "power": f"the limit of {value / 1e6:,.3f} MW",
+        "cap": f"{limit.name} of {value:,}",
         "horizon": f"the horizon at {_time(value * problem.step_s)}",
         "deadline": f"the deadline of {limit.name} at {_time(value * problem.step_s)}",
         "earliest": f"the start of {limit.name} at {_time(value * problem.step_s)} at the earliest",

@@ -1,7 +1,7 @@
 """Is there a plan under these limits? Asked many times of one problem: what is known or cheap to know answers first.
 
-Plans found for one set of limits are tried on the next. Every token costs at least what it costs on the cheapest option
-in its cheapest hour, which proves many budgets and caps too small. A plan of one run per phase is one of several, too.
+Plans found for one set of limits are tried on the next. What any plan costs at least (`least`) proves many budgets and
+caps too small. A plan of one run per phase is one of several, too.
 Phases in a row are decided by `reach` as far as money and carbon do not matter; then the cheapest and the greenest plan
 decide, stopped as soon as they are on one side of the budget or the cap.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from planner.optimizer.check import check, evaluate
+from planner.optimizer.least import least_carbon, least_cost
 from planner.optimizer.limits import furthest
 from planner.optimizer.problem import Aim, Problem, Run, Solution
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import TimeUp, chain_order, limit_s, renamed, usable
+from planner.optimizer.runs import TimeUp, chain_order, clipped, limit_s, renamed, usable
 from planner.optimizer.segments import useful_options
 
 SHORTEST_S = 0.05
@@ -33,7 +33,7 @@ class Feasibility:
 
     def __init__(self, stop_at: float) -> None:
         self.stop_at = stop_at
-        self.plans: list[tuple[Run, ...]] = []
+        self.plans: list[Solution] = []
         self.answers: dict[Problem, tuple[Run, ...]] = {}
         self.best: dict[Problem, Solution] = {}
         self.fewer: dict[tuple[int | None, int | None, bool], list[int]] = {}
@@ -70,20 +70,17 @@ class Feasibility:
 
     def known(self, problem: Problem) -> Solution:
         """A plan found before with its values, nothing proven about it."""
-        runs = self._known(problem)
-        return Solution("feasible", runs, *evaluate(problem, runs)) if runs else Solution("unknown")
-
-    def _known(self, problem: Problem) -> tuple[Run, ...]:
-        return next((runs for runs in self.plans if _keeps(problem, runs)), ())
+        valued = (_valued(problem, plan) for plan in self.plans)
+        return next((plan for plan in valued if _keeps(problem, plan)), Solution("unknown"))
 
     def _decide(self, problem: Problem) -> tuple[Run, ...] | None:
         if self.left_s() <= SHORTEST_S:
             return None
-        if runs := self._known(problem):
+        if runs := self.known(problem).runs:
             return runs
         if not _affordable(problem):
             return ()
-        order = chain_order(problem.phases)
+        order = None if problem.terms else chain_order(problem.phases)
         if _several_runs(problem):
             single = tuple(replace(phase, max_segments=1) for phase in problem.phases)
             if plan := self.plan(replace(problem, phases=single)):
@@ -93,10 +90,9 @@ class Feasibility:
         uncapped = replace(problem, budget=None, carbon_cap=None)
         if order is not None:
             few, index = self._fewer_options(uncapped)
-            runs = renamed(earliest_finish(few, order) or (), index)
-            if not runs or uncapped == problem:
-                return self._learned(runs)
-            if _keeps(problem, self._learned(runs)):
+            found = Solution("feasible", renamed(earliest_finish(clipped(few), order) or (), index))
+            runs = self._learned(found).runs
+            if not runs or uncapped == problem or _keeps(problem, found):
                 return runs
             if _several_runs(problem) and self._bound_is_above_budget(problem, order):
                 return ()
@@ -106,12 +102,12 @@ class Feasibility:
                 return ()
             if greenest.status == "unknown" or greenest.carbon_g > problem.carbon_cap:
                 return None
-            if _keeps(problem, greenest.runs):
+            if _keeps(problem, greenest):
                 return greenest.runs
         cheapest = self._solved(replace(problem, budget=None), ANY if problem.budget is None else problem.budget)
         if cheapest.status == "infeasible" or (problem.budget is not None and cheapest.bound > problem.budget):
             return ()
-        return cheapest.runs if cheapest.runs and _keeps(problem, cheapest.runs) else None
+        return cheapest.runs if cheapest.runs and _keeps(problem, cheapest) else None
 
     def _can_sweep(self, problem: Problem) -> bool:
         """Whether there is time for the stages of a search among plans of several runs that nothing interrupts."""
@@ -132,9 +128,10 @@ class Feasibility:
     def _fewer_options(self, problem: Problem) -> tuple[Problem, Sequence[int]]:
         """The problem without the options that others replace, and which of the whole the rest are.
 
-        Of phases in a row alone: what replaces what then depends on few of the limits, and is worked out once for them.
+        Of phases in a row alone, on nodes that are rented run by run: what replaces what then depends on few of the
+        limits, and is worked out once for them.
         """
-        if len(problem.phases) > FEW_PHASES or chain_order(problem.phases) is None:
+        if len(problem.phases) > FEW_PHASES or problem.terms or chain_order(problem.phases) is None:
             return problem, range(len(problem.options))
         green = problem.aim == "carbon" or problem.carbon_cap is not None
         key = (problem.max_nodes, problem.max_power_w, green)
@@ -157,13 +154,12 @@ class Feasibility:
         solution = optimum(few, max(SHORTEST_S, SHARE * left), decided)
         solution = replace(solution, runs=renamed(solution.runs, index))
         assert not check(problem, solution), "the solver found a plan that is none"
-        self._learned(solution.runs)
-        return solution
+        return self._learned(solution)
 
-    def _learned(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
-        if runs and runs not in self.plans:
-            self.plans.append(runs)
-        return runs
+    def _learned(self, plan: Solution) -> Solution:
+        if plan.runs and not any((one.runs, one.bought) == (plan.runs, plan.bought) for one in self.plans):
+            self.plans.append(plan)
+        return plan
 
 
 def _several_runs(problem: Problem) -> bool:
@@ -171,36 +167,24 @@ def _several_runs(problem: Problem) -> bool:
 
 
 def _affordable(problem: Problem) -> bool:
-    """Whether budget and carbon cap hold the work of all phases at the lowest cost and carbon of a token there is.
-
-    A run of d seconds costs at least n c d / 3600 at its lowest price c, emits g d / step_s and trains at most
-    r d / step_s tokens.
-    """
-    usable_options = usable(problem)
-    cost = carbon = Fraction(0)
-    for p, phase in enumerate(problem.phases):
-        last = limit_s(phase, problem) // problem.step_s + 1
-        tokens = [
-            (option, [w.price for w in option.windows if w.start < last and w.end > phase.earliest])
-            for option in (problem.options[index] for index in usable_options)
-            if option.phase == p
-        ]
-        prices = [Fraction(o.nodes * min(prices) * problem.step_s, 3600 * o.rate) for o, prices in tokens if prices]
-        grams = [Fraction(o.carbon_g_step, o.rate) for o, prices in tokens if prices]
-        if not prices:
-            return False
-        cost, carbon = cost + phase.work * min(prices), carbon + phase.work * min(grams)
-    return (problem.budget is None or cost <= problem.budget) and (
-        problem.carbon_cap is None or carbon <= problem.carbon_cap
-    )
-
-
-def _keeps(problem: Problem, runs: tuple[Run, ...]) -> bool:
-    """Whether the runs are a plan within all limits of the problem."""
-    cost, finish_s, carbon_g = evaluate(problem, runs)
-    if problem.budget is not None and cost > problem.budget:
+    """Whether the least that any plan costs and emits is within the budget and the carbon cap."""
+    cost = least_cost(problem)
+    if cost is None or (problem.budget is not None and cost > problem.budget):
         return False
-    return not check(problem, Solution("feasible", runs, cost, finish_s, carbon_g))
+    return problem.carbon_cap is None or (least_carbon(problem) or 0) <= problem.carbon_cap
+
+
+def _valued(problem: Problem, plan: Solution) -> Solution:
+    """The plan with its values in the problem, nothing proven about it."""
+    return Solution("feasible", plan.runs, *evaluate(problem, plan.runs, plan.bought), bought=plan.bought)
+
+
+def _keeps(problem: Problem, plan: Solution) -> bool:
+    """Whether it is a plan within all limits of the problem."""
+    valued = _valued(problem, plan)
+    if problem.budget is not None and valued.cost > problem.budget:
+        return False
+    return not check(problem, valued)
 
 
 def _key(problem: Problem) -> Problem:

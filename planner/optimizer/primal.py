@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.optimizer.bound import PhaseBound, Piece, Values, start_values
+from planner.optimizer.bound import PhaseBound, Values, start_values
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.problem import Problem, Run, Solution
 from planner.optimizer.runs import ceil_div, duration_s, longest_s, work_done
+from planner.optimizer.supply import Piece
 
 PATHS = 6  # prices of work whose runs are read, on each side of the best one
 

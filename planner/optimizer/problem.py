@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+from planner.plan import Status as Status
+
 Aim = Literal["cost", "finish", "carbon"]
 
 
@@ -174,3 +175,4 @@ class Solution:
     bound: int = 0  # in the unit of the aim: micro-USD, seconds or grams
     reasons: tuple[str, ...] = ()  # why infeasible
     bought: tuple[Bought, ...] = ()
+    stopped: bool = False  # by an interrupt, before the time was up

@@ -9,16 +9,18 @@ Both are exact: work adds up, and a phase that ends earlier never hurts those af
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.optimizer.columns import Ints, able, columns, spans_of
 from planner.optimizer.problem import Problem, Run
-from planner.optimizer.runs import ceil_div, limit_s, longest_s, stretches, usable
+from planner.optimizer.runs import TimeUp, ceil_div, limit_s, longest_s
 
-Ints = NDArray[np.int64]
+RIVALS = 50  # options always there that others are compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,24 @@ class Most:
     end: Ints
 
 
-def most_work(problem: Problem, phase_index: int, begin: int, end: int, runs: int) -> list[Most]:
+def most_work(
+    problem: Problem, phase_index: int, begin: int, end: int, runs: int, stop_at: float = math.inf
+) -> list[Most]:
     """most(k, begin..end) for k = 0..runs; steps in the rows count from `begin`."""
     at = np.arange(end - begin + 1, dtype=np.int64)
     rows = [Most(begin, 0 * at, 0 * at - 1, at, at)]
     pieces = [
-        (problem.options[index], index, max(stretch[0].start, begin) - begin, min(stretch[-1].end, end) - begin)
-        for index in usable(problem)
-        if problem.options[index].phase == phase_index
-        for stretch in stretches(problem.options[index].windows, problem.horizon)
-        if min(stretch[-1].end, end) > max(stretch[0].start, begin)
+        (problem.options[index], index, max(span.begin, begin) - begin, min(span.end, end) - begin)
+        for index in fastest(problem, phase_index, begin, end)
+        for span in spans_of(problem.options[index].windows, problem.horizon)
+        if min(span.end, end) > max(span.begin, begin)
     ]
     for _ in range(runs):
         before = rows[-1].work
         best, chosen, started = before.copy(), 0 * at - 1, at.copy()
         for option, index, low, high in pieces:
+            if time.monotonic() > stop_at:
+                raise TimeUp
             longest = longest_s(option.billing)
             span = high - low if longest is None else min(high - low, longest // problem.step_s)
             if span <= 0:
@@ -78,10 +83,35 @@ def _path(rows: list[Most], step: int, step_s: int) -> list[Run]:
     return runs[::-1]
 
 
-def earliest_finish(problem: Problem, order: Sequence[int], deadlines: bool = True) -> tuple[Run, ...] | None:
+def fastest(problem: Problem, phase_index: int, begin: int, end: int) -> list[int]:
+    """The options that may do most in some steps of [begin, end): an option that is always there, for any time, at no
+    lower rate and with no later start-up, does as much as another wherever that one runs.
+    """
+    c = columns(problem)
+    of = np.flatnonzero((c.phase == phase_index) & able(problem) & (c.first[c.row] < end) & (c.last[c.row] > begin))
+    whole = (c.first[c.row[of]] <= begin) & (c.last[c.row[of]] >= min(end, problem.horizon))
+    always = [
+        at
+        for at in of[whole].tolist()
+        if not problem.options[at].billing.blocks_s and len(spans_of(problem.options[at].windows, problem.horizon)) == 1
+    ]
+    delay = c.loss[of] / c.rate[of]
+    needed = np.ones(len(of), np.bool_)
+    for a in sorted(always, key=lambda at: (-int(c.rate[at]), int(c.loss[at]), at))[:RIVALS]:
+        later = (delay * (1 - 1e-12) > c.loss[a] / c.rate[a]) | (c.loss[of] == c.loss[a]) | (c.loss[a] == 0)
+        beaten = later & (c.rate[of] <= c.rate[a]) & (of != a)
+        if needed[np.searchsorted(of, a)]:
+            needed &= ~beaten
+    found: list[int] = of[needed].tolist()
+    return found
+
+
+def earliest_finish(
+    problem: Problem, order: Sequence[int], deadlines: bool = True, stop_at: float = math.inf
+) -> tuple[Run, ...] | None:
     """A plan of phases in a row that ends as early as any, whatever it costs; None when none fits.
 
-    With `deadlines` False only the horizon limits the phases.
+    With `deadlines` False only the horizon limits the phases. TimeUp when the time is.
     """
     step_s, begin = problem.step_s, 0
     plan: list[Run] = []
@@ -91,22 +121,20 @@ def earliest_finish(problem: Problem, order: Sequence[int], deadlines: bool = Tr
         limit = limit_s(phase, problem) if deadlines else problem.horizon * step_s
         if begin * step_s >= limit:
             return None
-        rows = most_work(problem, phase_index, begin, ceil_div(limit, step_s), phase.max_segments - 1)
+        rows = most_work(problem, phase_index, begin, ceil_div(limit, step_s), phase.max_segments - 1, stop_at)
         before = rows[-1].work
         best: tuple[int, int, int] | None = None  # end, option, start
-        for index in usable(problem):
+        for index in fastest(problem, phase_index, begin, ceil_div(limit, step_s)):
             option = problem.options[index]
-            if option.phase != phase_index:
-                continue
             longest = longest_s(option.billing)
-            for stretch in stretches(option.windows, problem.horizon):
-                low, high = max(stretch[0].start, begin), min(stretch[-1].end, begin + len(before) - 1)
+            for span in spans_of(option.windows, problem.horizon):
+                low, high = max(span.begin, begin), min(span.end, begin + len(before) - 1)
                 if low >= high:
                     continue
                 missing = phase.work - before[low - begin : high - begin]
                 seconds = -(-(missing + option.loss) * step_s // option.rate)
                 ends = np.arange(low, high, dtype=np.int64) * step_s + seconds
-                allowed = (missing > 0) & (ends <= min(stretch[-1].end * step_s, limit))
+                allowed = (missing > 0) & (ends <= min(span.end * step_s, limit))
                 if longest is not None:
                     allowed &= seconds <= longest
                 if allowed.any():

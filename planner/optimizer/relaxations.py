@@ -12,7 +12,18 @@ from itertools import combinations
 
 from planner.optimizer.conflicts import Conflict
 from planner.optimizer.feasibility import Feasibility
-from planner.optimizer.limits import Kind, Limit, furthest, is_looser, lifted, needed, value_of, with_value, with_values
+from planner.optimizer.limits import (
+    Kind,
+    Limit,
+    cap_values,
+    furthest,
+    is_looser,
+    lifted,
+    needed,
+    value_of,
+    with_value,
+    with_values,
+)
 from planner.optimizer.problem import Problem, Solution
 from planner.optimizer.runs import chain_order
 
@@ -38,16 +49,14 @@ class Tightest:
     exact: bool
 
 
-def single_changes(search: Feasibility, problem: Problem, conflicts: Sequence[Conflict]) -> list[Change]:
+def single_changes(search: Feasibility, problem: Problem, conflicts: Sequence[Conflict]) -> Iterator[Change]:
     """For each limit that is enough alone, its smallest change: one that is not in every conflict is not enough."""
     if len(conflicts) != 1:
-        return []
-    found = []
+        return
     for limit in reversed(conflicts[0].limits):
         tightest = tightest_value(search, problem, limit) if search.left_s() > 0 else None
         if tightest is not None:
-            found.append(_change(search, problem, [(limit, tightest.value)], tightest.exact))
-    return found
+            yield _change(search, problem, [(limit, tightest.value)], tightest.exact)
 
 
 def joint_changes(
@@ -56,12 +65,12 @@ def joint_changes(
     limits: Sequence[Limit],
     conflicts: Sequence[Conflict],
     singles: Sequence[Change],
-) -> list[Change]:
+) -> Iterator[Change]:
     """Pairs of changes: all that work when no single one is enough, else what lies between budget and deadline and
     what is much cheaper; and one change of everything in conflict when no pair is enough.
     """
     cheapest = min((change.plan.cost for change in singles), default=None)
-    found: list[Change] = []
+    found = bool(singles)
     for one, two in _pairs(limits, conflicts):
         traded = {one.kind, two.kind} in TRADED
         if search.left_s() <= 0:
@@ -71,10 +80,10 @@ def joint_changes(
         for change in trade_offs(search, problem, one, two):
             between = {one.kind, two.kind} == {"budget", "deadline"}
             if cheapest is None or between or change.plan.cost < MUCH_CHEAPER * cheapest:
-                found.append(change)
-    if not singles and not found:
-        return _all_at_once(search, problem, [limit for conflict in conflicts for limit in conflict.limits])
-    return found
+                found = True
+                yield change
+    if not found:
+        yield from _all_at_once(search, problem, [limit for conflict in conflicts for limit in conflict.limits])
 
 
 def trade_offs(search: Feasibility, problem: Problem, one: Limit, two: Limit) -> list[Change]:
@@ -115,7 +124,7 @@ def tightest_value(search: Feasibility, problem: Problem, limit: Limit) -> Tight
     if limit.kind == "segments" and search.plan(problem) == ():
         return Tightest(value_of(free, limit), exact=True)
     values = _values(problem, limit)
-    best_at, low, exact = values.index(needed(free, limit, runs)), 0, True
+    best_at, low, exact = values.index(needed(problem, limit, runs)), 0, True
     while low < best_at:
         middle = (low + best_at) // 2
         runs = search.plan(with_value(problem, limit, values[middle]))
@@ -127,10 +136,12 @@ def tightest_value(search: Feasibility, problem: Problem, limit: Limit) -> Tight
     return Tightest(values[best_at], exact)
 
 
-def slack(search: Feasibility, problem: Problem, limits: Sequence[Limit]) -> list[tuple[Limit, Tightest]]:
+def slack(search: Feasibility, problem: Problem, limits: Sequence[Limit]) -> Iterator[tuple[Limit, Tightest]]:
     """How far each limit of a problem with a plan could be tightened alone: the tightest values found in time."""
-    pairs = ((limit, tightest_value(search, problem, limit)) for limit in limits if search.left_s() > 0)
-    return [(limit, tightest) for limit, tightest in pairs if tightest is not None]
+    for limit in limits:
+        tightest = tightest_value(search, problem, limit) if search.left_s() > 0 else None
+        if tightest is not None:
+            yield limit, tightest
 
 
 def _values(problem: Problem, limit: Limit) -> Sequence[int]:
@@ -141,6 +152,10 @@ def _values(problem: Problem, limit: Limit) -> Sequence[int]:
         return range(furthest(problem) + 1)
     if limit.kind == "segments":
         return range(1, value_of(problem, limit) + 2)
+    if limit.kind == "cap":
+        if chain_order(problem.phases) is not None:
+            return sorted(cap_values(problem, limit))
+        return range(max(cap_values(problem, limit)) * len(problem.phases) + 2)
     sizes = [option.nodes if limit.kind == "nodes" else option.power_w for option in problem.options]
     if chain_order(problem.phases) is not None:  # never two runs at once
         return sorted(set(sizes))

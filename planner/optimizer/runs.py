@@ -140,6 +140,14 @@ def chain_order(phases: tuple[PhaseTask, ...]) -> list[int] | None:
     return order if all(len(before[index]) == rank for rank, index in enumerate(order)) else None
 
 
+def chain_order_of(problem: Problem, phases: Sequence[int]) -> list[int] | None:
+    """These phases, which wait for nothing outside of them, in their only possible order, or None."""
+    place = {p: position for position, p in enumerate(phases)}
+    tasks = tuple(replace(problem.phases[p], after=tuple(place[q] for q in problem.phases[p].after)) for p in phases)
+    order = chain_order(tasks)
+    return None if order is None else [phases[position] for position in order]
+
+
 def usable(problem: Problem) -> list[int]:
     """Indices of the options that some run could use under the limits on nodes and power alone."""
     return [

@@ -22,38 +22,55 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 
 from planner.optimizer.bound import (
-    Floats,
     PhaseBound,
-    Piece,
-    best_prices,
     bound_of,
     chain_bounds,
-    chain_pieces,
-    good_price,
+    chain_supplies,
+    near_pieces,
     reaching,
+    rough_bounds,
     start_values,
 )
 from planner.optimizer.chain import cost_to_go
 from planner.optimizer.check import evaluate
+from planner.optimizer.columns import able, columns
 from planner.optimizer.primal import promising
 from planner.optimizer.problem import Problem, Run, RunOption
-from planner.optimizer.prune import monotone, undominated
+from planner.optimizer.prune import monotone
 from planner.optimizer.runs import TimeUp, usable
+from planner.optimizer.supply import Floats, Piece, Supply
 from planner.optimizer.sweep import Ends, Log, Sweep, above
 from planner.optimizer.timetable import Timetable
 
 FIRST_GAP = 2e-4  # of the bound
-MANY_PIECES = 4000  # above this one price of work per phase is searched on a few pieces only
+WIDE_GAP = 5e-3
+LEAP = 8
 
 
 def suited(problem: Problem) -> list[int]:
-    """The usable options whose runs never get cheaper by getting longer, on which the label setting relies."""
-    return [index for index in usable(problem) if monotone(problem.options[index], problem.step_s, problem.horizon)]
+    """The usable options on which the label setting relies: their runs never get cheaper by getting longer, and leaving
+    a place costs the same whichever option of the phase ran there.
+    """
+    c = columns(problem)
+    of = np.flatnonzero(able(problem))
+    kinds, kind = np.unique(np.stack((c.row[of], c.billing[of])), axis=1, return_inverse=True)
+    example = np.empty(kinds.shape[1], np.int64)
+    example[kind.ravel()] = of
+    steady = [monotone(problem.options[at], problem.step_s, problem.horizon) for at in example.tolist()]
+    of = of[np.array(steady, np.bool_)[kind.ravel()]]
+    found: list[int] = of.tolist()
+    if not c.leave.any():
+        return found
+    group = c.phase[of] * (int(c.place.max()) + 1) + c.place[of]
+    dearest = np.zeros(int(group.max(initial=0)) + 1, np.int64)
+    np.maximum.at(dearest, group, c.leave[of])
+    return cast(list[int], of[c.leave[of] == dearest[group]].tolist())
 
 
 def best_segments(
@@ -64,31 +81,32 @@ def best_segments(
     time_limit_s: float,
     finish_limit_s: int | None = None,
     report: Callable[[tuple[Run, ...], int], object] = lambda runs, bound: None,
+    coarser: Callable[[list[int]], tuple[Run, ...]] = lambda options: (),
 ) -> tuple[tuple[Run, ...], int]:
     """The cheapest plan (ties: finish, carbon) and a proven bound on the cost, equal unless the time was short.
 
     Options must be `suited`; budget and carbon cap are ignored. `known` is some plan, returned when nothing better is
-    found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search.
+    found in time. `report(best, bound)` is called after every sweep, and a true answer stops the search. While the gap
+    stays wide `coarser` is asked once for a plan of the options that are close to being used.
     """
     stop_at = time.monotonic() + time_limit_s
     best_cost = evaluate(problem, known)[0]
     bound = 0
     try:
-        pieces = chain_pieces(problem, order, undominated(problem, options), finish_limit_s)
-        many = sum(map(len, pieces.values())) > MANY_PIECES
-        search = good_price if many else best_prices
-        exact = cost_to_go(problem, order, finish_limit_s)
-        rough = chain_bounds(problem, order, pieces, best_cost, finish_limit_s, stop_at, search, exact)
+        supplies = chain_supplies(problem, order, options, finish_limit_s)
+        exact = cost_to_go(problem, order, finish_limit_s, stop_at)
+        rough = rough_bounds(problem, order, supplies, best_cost, finish_limit_s, stop_at, exact)
+        bound = min(bound_of(problem, order, rough), best_cost)
         plan = promising(problem, order, rough)
         if plan is not None:
             known = min(known, plan, key=lambda runs: evaluate(problem, runs)[0])
             best_cost = evaluate(problem, known)[0]
-        starts = _start_bounds(problem, order, rough)
-        bound = min(bound_of(problem, order, rough), best_cost)
+        asked = False
+        usable_pieces = _Usable(problem, order, supplies, rough, bound)
         distance = max(1, int(FIRST_GAP * bound))
         while not report(known, bound):
             guess = min(bound + distance, best_cost)
-            few = {p: _useful(pieces[p], starts[p], guess) for p in order}
+            few = usable_pieces.up_to(guess, best_cost)
             if all(few.values()):
                 fine = chain_bounds(problem, order, few, guess, finish_limit_s, stop_at, exact=exact)
                 found = _sweeps(problem, order, fine, _start_bounds(problem, order, fine), guess, stop_at)
@@ -97,6 +115,11 @@ def best_segments(
             if guess == best_cost:  # the known plan uses other options
                 return known, best_cost
             bound, distance = guess + 1, 2 * distance
+            if not asked and distance > WIDE_GAP * bound:
+                asked = True
+                plan = coarser(sorted({piece.index for pieces in few.values() for piece in pieces}))
+                known = min(known, plan or known, key=lambda runs: evaluate(problem, runs)[0])
+                best_cost = evaluate(problem, known)[0]
     except TimeUp:
         pass
     return known, bound
@@ -106,11 +129,11 @@ def useful_options(
     problem: Problem, order: Sequence[int], options: Sequence[int], guess: int, stop_at: float = math.inf
 ) -> tuple[list[int], int]:
     """The options that some plan of cost <= guess can use, and a bound on the cost, whatever the bills are like."""
-    pieces = chain_pieces(problem, order, options, None)
-    rough = chain_bounds(problem, order, pieces, guess, None, stop_at, good_price)
-    starts = _start_bounds(problem, order, rough)
-    useful = {piece.index for p in order for piece in _useful(pieces[p], starts[p], guess)}
-    return sorted(useful), bound_of(problem, order, rough)
+    supplies = chain_supplies(problem, order, options, None)
+    rough = rough_bounds(problem, order, supplies, guess, None, stop_at)
+    bound = bound_of(problem, order, rough)
+    few = _Usable(problem, order, supplies, rough, min(bound, guess)).up_to(guess, guess)
+    return sorted({piece.index for pieces in few.values() for piece in pieces}), bound
 
 
 def carbon_as_money(problem: Problem) -> Problem | None:
@@ -132,10 +155,38 @@ def carbon_as_money(problem: Problem) -> Problem | None:
     )
 
 
-def _useful(pieces: list[Piece], starts: list[tuple[Floats, Floats]], guess: int) -> list[Piece]:
-    """The pieces that some plan of cost <= guess can use."""
-    limit = above(guess)
-    return [piece for piece, (last, other) in zip(pieces, starts, strict=True) if min(last.min(), other.min()) <= limit]
+@dataclass(slots=True)
+class _Usable:
+    """The pieces that plans up to some guess can use, with what a plan with each of them costs at least; wider guesses
+    are worked out in leaps.
+    """
+
+    problem: Problem
+    order: Sequence[int]
+    supplies: dict[int, Supply]
+    rough: dict[int, PhaseBound]
+    lowest: int  # the rough bound
+    widest: int = -1  # the guess that the pieces suffice for
+    bounds: dict[int, list[tuple[Piece, float]]] = field(default_factory=dict)
+
+    def up_to(self, guess: int, most: int) -> dict[int, list[Piece]]:
+        """The pieces that some plan of cost <= guess can use, by phase; no guess will be above `most`."""
+        if guess > self.widest:
+            self.widest = min(most, guess + LEAP * (guess - self.lowest))
+            near = near_pieces(
+                self.problem, self.order, self.supplies, self.rough, self.widest, self.widest - self.lowest
+            )
+            bounds = {p: replace(self.rough[p], pieces=near[p]) for p in self.order}
+            starts = _start_bounds(self.problem, self.order, bounds)
+            self.bounds = {
+                p: [
+                    (piece, float(min(last.min(), other.min())))
+                    for piece, (last, other) in zip(near[p], starts[p], strict=True)
+                ]
+                for p in self.order
+            }
+        limit = above(guess)
+        return {p: [piece for piece, least in self.bounds[p] if least <= limit] for p in self.order}
 
 
 StartBounds = dict[int, list[tuple[Floats, Floats]]]  # per piece and step: bounds if a last / another run starts there

@@ -19,36 +19,38 @@ from planner.optimizer.check import check, evaluate
 from planner.optimizer.coarse import by_day
 from planner.optimizer.explain import reasons
 from planner.optimizer.independent import apart, fits, in_a_row, one_after_the_other, part, parts_of
+from planner.optimizer.least import least_cost
 from planner.optimizer.problem import Problem, Run, Solution, Status
 from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
-from planner.optimizer.runs import Interrupted, TimeUp, chain_order, clipped, renamed, stated, usable
+from planner.optimizer.runs import Interrupted, TimeUp, chain_order, chain_order_of, clipped, renamed, stated, usable
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
+from planner.optimizer.terms import solve_with_terms
 
 Progress = Callable[[int | None, int, float], object]
 NEVER = 1 << 62
 TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
+TIES_OPTIONS = 1000  # with more, ties between jobs side by side are not sought
 
 
-def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None) -> Solution:
-    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none.
+def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | None = None, why: bool = True) -> Solution:
+    """The best plan of the class, with a proven bound on the aim's value, or the reasons why there is none (if `why`).
 
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
+    if problem.terms:
+        return _with_terms(problem, time_limit_s, progress, why)
     fewer, index = _fewer(clipped(stated(problem)))
     search = _Search(fewer, time_limit_s, progress)
     try:
         solution = search.optimum()
     except KeyboardInterrupt:
-        solution = search.so_far()
+        solution = replace(search.so_far(), stopped=True)
     if solution.status == "infeasible":
         search.problem = problem
-        return replace(solution, reasons=search.why())
-    solution = replace(solution, runs=renamed(solution.runs, index))
-    wrong = check(problem, solution)
-    if wrong:
-        raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
+        return replace(solution, reasons=search.why()) if why else solution
+    solution = _checked(problem, replace(solution, runs=renamed(solution.runs, index)))
     if progress is not None:
         progress(_value(problem, solution) if solution.runs else None, solution.bound, search.elapsed_s())
     return solution
@@ -56,37 +58,44 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
 
 def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
     """As `solve`, without reasons where there is no plan, on all options, unchecked."""
+    if problem.terms:
+        return solve_with_terms(problem, _plain, time_limit_s, progress)
     return _Search(clipped(stated(problem)), time_limit_s, progress).optimum()
+
+
+def _with_terms(problem: Problem, time_limit_s: float, progress: Progress | None, why: bool) -> Solution:
+    """`solve` of a problem with terms."""
+    search = _Search(problem, time_limit_s, progress)
+    solution = solve_with_terms(problem, _plain, time_limit_s, progress)
+    if solution.status == "infeasible":
+        return replace(solution, reasons=search.why()) if why else solution
+    return _checked(problem, solution)
+
+
+def _plain(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
+    """The optimum of a problem without terms, without options that others replace."""
+    fewer, index = _fewer(clipped(stated(problem)))
+    solution = _Search(fewer, time_limit_s, progress).optimum()
+    return replace(solution, runs=renamed(solution.runs, index))
+
+
+def _checked(problem: Problem, solution: Solution) -> Solution:
+    wrong = check(problem, solution)
+    if wrong:
+        raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
+    return solution
 
 
 def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
     """The problem without options that others replace, and the index of each in the whole one.
 
-    Phases of one run each are fast enough with all of them.
+    Phases in a row or of one run each are fast enough with all of them.
     """
-    if all(phase.max_segments == 1 for phase in problem.phases):
+    one_run = all(phase.max_segments == 1 for phase in problem.phases)
+    if one_run or chain_order(problem.phases) is not None:
         return problem, range(len(problem.options))
     kept = undominated(problem, usable(problem))
     return replace(problem, options=tuple(problem.options[at] for at in kept)), kept
-
-
-def alternatives(problem: Problem, time_limit_s: float = 60.0) -> list[tuple[str, Solution]]:
-    """The best plan on each accelerator family alone (all phases on it), by family; infeasible ones with the reason.
-
-    The families share the time: each gets an equal part of what is left, and the last none when it is up.
-    """
-    stop_at = time.monotonic() + time_limit_s
-    families = sorted({option.family for option in problem.options})
-    found = []
-    for number, family in enumerate(families):
-        mine = replace(problem, options=tuple(option for option in problem.options if option.family == family))
-        part = (stop_at - time.monotonic()) / (len(families) - number)
-        if part <= 0:
-            break
-        solution = solve(mine, part)
-        index = [at for at, option in enumerate(problem.options) if option.family == family]
-        found.append((family, replace(solution, runs=renamed(solution.runs, index))))
-    return found
 
 
 class _Search:
@@ -95,6 +104,7 @@ class _Search:
     def __init__(self, problem: Problem, time_limit_s: float, progress: Progress | None) -> None:
         self.started = time.monotonic()
         self.problem, self.time_limit_s, self.progress = problem, time_limit_s, progress
+        self.stop_at = self.started + time_limit_s
         self.free = replace(problem, budget=None, carbon_cap=None)
         self.best: Solution | None = None
         self.bound = 0
@@ -151,7 +161,7 @@ class _Search:
             return self.side_by_side()
         if self.one_run:
             # the dynamic program sees the caps when there is one run in all
-            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order)
+            runs = best_chain(problem if len(self.order) == 1 else self.free, self.order, None, self.stop_at)
             if runs is None:
                 return Solution("infeasible")
             solution = self.learn(runs)
@@ -159,29 +169,44 @@ class _Search:
                 return _bounded(problem, solution, None)
             self.bound = _value(problem, solution)
             return self.capped(runs)
-        soonest = earliest_finish(self.free, self.order)
-        if soonest is None:
+        return self.several_runs()
+
+    def several_runs(self) -> Solution:
+        """Phases in a row, several runs each."""
+        problem = self.problem
+        first = self.first_plan()
+        if first is None:
             return Solution("infeasible")
-        self.learn(soonest)
-        self.bound = least_cost(problem) if problem.aim == "cost" else 0
-        self.learn_by_day()
-        runs, bound = self.relaxed(soonest)
+        self.learn(first)
+        self.bound = (least_cost(problem) or 0) if problem.aim == "cost" else 0
+        runs, bound = self.relaxed(first)
         self.bound = max(self.bound, bound)
         solution = self.learn(runs)
         if not _within_caps(problem, solution):
-            return self.capped(soonest)
+            return self.capped(first)
         if problem.aim != "carbon" and self.all_suited():
             return self.so_far()
         return self.direct()  # not proven, or for the ties
 
-    def learn_by_day(self) -> None:
-        """A first plan on steps of a day, in a third of the time: good where prices stand still for days."""
-        coarse = by_day(self.problem)
-        if coarse is None:
-            return
-        found = optimum(coarse, self.left_s() / 3)
-        if found.runs and not check(self.problem, _solution(self.problem, found.runs)):
-            self.learn(found.runs)
+    def first_plan(self) -> tuple[Run, ...] | None:
+        """A plan of one run per phase, or the one that ends first, caps left out; None when there is none."""
+        if self.problem.aim != "finish":
+            single = tuple(replace(phase, max_segments=1) for phase in self.free.phases)
+            runs = best_chain(replace(self.free, phases=single), self.order, stop_at=self.stop_at)
+            if runs is not None:
+                return runs
+        return earliest_finish(self.free, self.order, stop_at=self.stop_at)
+
+    def by_day(self, options: list[int]) -> tuple[Run, ...]:
+        """A plan of some of the options on steps of a day, in a third of the time: good where prices stand still for
+        days.
+        """
+        few = replace(self.problem, options=tuple(self.problem.options[at] for at in options))
+        coarse = by_day(few)
+        if coarse is None or self.left_s() <= 0:
+            return ()
+        found = renamed(optimum(coarse, self.left_s() / 3).runs, options)
+        return found if found and not check(self.problem, _solution(self.problem, found)) else ()
 
     def relaxed(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
         """The best plan without caps, several runs per phase, and the proven bound on its value."""
@@ -201,7 +226,7 @@ class _Search:
         """The cheapest plan that ends by a second, caps left out, and a bound on its cost."""
         cheap = replace(self.free, aim="cost")
         single = replace(cheap, phases=tuple(replace(phase, max_segments=1) for phase in cheap.phases))
-        runs = best_chain(single, self.order, finish_limit_s)
+        runs = best_chain(single, self.order, finish_limit_s, self.stop_at)
         if self.one_run:
             # none can end by then only when nothing can
             return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
@@ -211,7 +236,8 @@ class _Search:
         known = min((plan for plan in plans if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
         options = suited(cheap)
         if self.all_suited():
-            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report)
+            by_day = self.by_day if report == self.told else lambda options: ()
+            return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, report, by_day)
         # a good plan of some of the options, whose bound says nothing of the others
         found, _ = best_segments(cheap, self.order, options, known, self.left_s() / 2, finish_limit_s)
         return found, 0
@@ -219,7 +245,7 @@ class _Search:
     def greenest(self, soonest: tuple[Run, ...]) -> tuple[tuple[Run, ...], int]:
         """The plan with the least carbon, caps left out, and a bound on its carbon."""
         if self.one_run:
-            green = best_chain(replace(self.free, aim="carbon"), self.order)
+            green = best_chain(replace(self.free, aim="carbon"), self.order, None, self.stop_at)
             return (green or soonest), evaluate(self.free, green or soonest)[2]
         carbon = carbon_as_money(self.free)
         if carbon is None:
@@ -266,6 +292,9 @@ class _Search:
         """Phases that may overlap in time: the jobs apart, then what they share."""
         problem = self.problem
         parts = parts_of(problem)
+        orders = [order for phases in parts if (order := chain_order_of(problem, phases)) is not None]
+        if len(orders) == len(parts) > 1 and self.one_run and problem.aim != "finish":
+            return self.portfolio(orders)
 
         def share(number: int) -> Callable[[Problem], Solution]:
             return lambda alone: optimum(alone, max(0.1, self.left_s() / number))
@@ -287,6 +316,32 @@ class _Search:
             self.learn(runs)
         self.told((), self.bound)
         return self.direct()
+
+    def portfolio(self, orders: Sequence[Sequence[int]]) -> Solution:
+        """Several jobs of phases in a row with one run each: branch and price."""
+        from planner.optimizer.portfolio import Portfolio  # OR-Tools takes half a second to import
+
+        problem, told = self.problem, None
+
+        def report(plan: tuple[Run, ...] | None, bound: int) -> object:
+            nonlocal told
+            news, told = plan if plan is not told else (), plan
+            too_dear = problem.aim == "cost" and problem.budget is not None and bound > problem.budget
+            return bool(self.told(news or (), bound)) or too_dear
+
+        try:
+            search = Portfolio(problem, orders, report, self.started + self.time_limit_s)
+            search.search()
+        except TimeUp:
+            return self.so_far()
+        if not search.possible or (
+            problem.aim == "cost" and problem.budget is not None and self.bound > problem.budget
+        ):
+            return Solution("infeasible")
+        found = self.so_far()
+        if found.status == "optimal" and len(problem.options) <= TIES_OPTIONS:
+            return self.direct()
+        return found
 
     def cheapest_parts(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
         """The jobs apart, each as cheap as it can be by the finish of all."""
@@ -328,33 +383,17 @@ class _Search:
     def worthwhile(self) -> list[int]:
         """The options that a better plan than the best so far can use, as far as a quick bound tells."""
         problem, best = self.problem, self.best
-        options = undominated(problem, usable(problem))
+        options = usable(problem)
         carbon = carbon_as_money(problem) if problem.aim == "carbon" else None
         priced = problem if problem.aim == "cost" else carbon
-        if not self.order or best is None or priced is None:
-            return options
-        try:
-            stop_at = time.monotonic() + self.left_s() / 2
-            options, bound = useful_options(priced, self.order, options, _value(problem, best), stop_at)
-            self.bound = max(self.bound, min(bound, _value(problem, best)))
-        except TimeUp:
-            pass
-        return options
-
-
-def least_cost(problem: Problem) -> int:
-    """A bound on the cost of any plan, in micro-USD: the work of every phase at the lowest price of a token."""
-    found = 0
-    for number, phase in enumerate(problem.phases):
-        mine = [option for option in problem.options if option.phase == number and option.windows]
-        found += (
-            min(
-                phase.work * min(w.price for w in o.windows) * o.nodes * problem.step_s // (3600 * o.rate) for o in mine
-            )
-            if mine
-            else 0
-        )
-    return found
+        if self.order and best is not None and priced is not None:
+            try:
+                stop_at = time.monotonic() + self.left_s() / 2
+                options, bound = useful_options(priced, self.order, options, _value(problem, best), stop_at)
+                self.bound = max(self.bound, min(bound, _value(problem, best)))
+            except TimeUp:
+                pass
+        return undominated(problem, options)
 
 
 def _solution(problem: Problem, runs: tuple[Run, ...]) -> Solution:

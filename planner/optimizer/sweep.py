@@ -13,9 +13,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.bound import RELATIVE_ERROR, Floats, PhaseBound
+from planner.optimizer.bound import RELATIVE_ERROR, PhaseBound
 from planner.optimizer.problem import Problem
 from planner.optimizer.runs import TimeUp, ceil_div
+from planner.optimizer.supply import Floats
 from planner.optimizer.timetable import Bools, Ints, bills, money, timetable
 
 Columns = TypeVar("Columns", "Labels", "Going")

@@ -171,6 +171,11 @@ def wall_clock(useful_s: float, goodput: Goodput, quantile: float = 0.9) -> floa
     return certain + gamma_quantile(added, chance + useful_s**2 * doubt.variance, quantile)
 
 
+def checkpoint_bytes(parameters: float) -> float:
+    """Bytes of the checkpoint of a model, with the shipped bytes per parameter."""
+    return parameters * failure_rates()["checkpoint_bytes_per_parameter"].value
+
+
 @lru_cache(maxsize=1)
 def failure_rates() -> dict[str, Rate]:
     """The shipped rates, by name."""

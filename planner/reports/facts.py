@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from planner.plan import Assignment, OfferFact, Plan
+from planner.plan import Alternative, Assignment, DelayFact, OfferFact, Plan
 from planner.reports.formats import clean, count, day, duration, layout, percent, usd, words
 
 AIMS = {
@@ -163,8 +164,8 @@ def used_offers(plan: Plan) -> list[OfferFact]:
 
 
 def price_basis(offer: OfferFact) -> str:
-    """Price (lowest and highest over the offer's windows) and its date."""
-    prices = sorted({window.price_usd_node_hour for window in offer.windows})
+    """Price (lowest and highest over the offer's terms, or else its windows) and its date."""
+    prices = sorted({priced.price_usd_node_hour for priced in offer.terms or offer.windows})
     span = " to ".join(f"{price:,.2f}" for price in dict.fromkeys((prices[0], prices[-1]))) if prices else "unknown"
     dated = f", priced {clean(offer.price_date)}" if offer.price_date else ", price date unknown"
     return f"{span} USD a node-hour{dated}"
@@ -186,6 +187,50 @@ def difference(plan: Plan, cost_usd: float) -> str:
         return ""
     change = percent(cost_usd / plan.cost_usd - 1)
     return change if change.startswith("-") else f"+{change}"
+
+
+def on_other_accelerators(plan: Plan) -> list[Alternative]:
+    """The alternatives that answer "what if on another accelerator", cheapest first, those without a plan last."""
+    mine = [other for other in plan.alternatives if other.kind == "accelerator"]
+    return sorted(mine, key=lambda other: (other.cost_usd is None, other.cost_usd or 0.0))
+
+
+def near(plan: Plan) -> list[Alternative]:
+    """The alternatives near the optimum, best first."""
+    return [other for other in plan.alternatives if other.kind == "near"]
+
+
+def nearness(plan: Plan) -> str:
+    """What is known of plans near the optimum as a whole; '' where none were sought."""
+    if not plan.within:
+        return ""
+    share = percent(plan.within)
+    if plan.within_complete:
+        return f"no other kind of plan is within {share} of it (proven)"
+    return f"within {share} of it there may be more kinds of plan than the time allowed to find"
+
+
+def near_line(other: Alternative) -> str:
+    """A plan near the optimum in a line: cost, then what is different, then the gap where there is one."""
+    cost = "" if other.cost_usd is None else f"{usd(other.cost_usd)}, "
+    gap = f" (may be up to {percent(other.gap)} better)" if other.gap else ""
+    return f"{cost}{clean(other.difference)}{gap}"
+
+
+def delay_name(delays: Sequence[DelayFact]) -> str:
+    """Whose price rows of the cost of delay are: '3 days earlier', '1 to 14 days earlier'."""
+    days = sorted(abs(delay.days) for delay in delays)
+    span = f"{days[0]} to {days[-1]} days" if len(days) > 1 else count(days[0], "day")
+    return f"{span} {'earlier' if delays[0].days < 0 else 'later'}"
+
+
+def delay_line(plan: Plan) -> str:
+    """What ending some days earlier or later costs, in a line; '' where that was not asked."""
+    parts = []
+    for (extra, reason, _), alike in groupby(plan.delay, key=lambda d: (d.extra_usd, d.reason, d.days < 0)):
+        shown = clean(reason) if extra is None else f"{'+' if extra >= 0 else ''}{usd(extra)}"
+        parts.append(f"{delay_name(list(alike))}: {shown}")
+    return "; ".join(parts)
 
 
 def availability(plan: Plan) -> list[str]:
@@ -212,8 +257,9 @@ def refused(plan: Plan) -> list[tuple[str, int]]:
 def _what(plan: Plan) -> str:
     runs = plan.assignments
     owned = all(run.purchase_option == "owned" for run in runs)
+    bought = owned and any(purchase.term is not None for purchase in plan.purchases)
     offers = dict.fromkeys(run.offer for run in runs)
-    verb = "Use" if owned else "Rent"
+    verb = "Buy" if bought else "Use" if owned else "Rent"
     if len(offers) > 1:
         names = list(dict.fromkeys(clean(run.accelerator) for run in runs))
         listed = ", ".join(names) if len(names) < 4 else f"{len(names)} kinds"

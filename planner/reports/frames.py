@@ -86,7 +86,7 @@ def alternatives_frame(plan: Plan) -> pd.DataFrame:
         )
     rows += [
         {"accelerator": clean(a.accelerator), "usd": a.cost_usd, "plan": False}
-        for a in plan.alternatives
+        for a in facts.on_other_accelerators(plan)
         if a.cost_usd is not None
     ]
     rows.sort(key=lambda row: float(row["usd"]))

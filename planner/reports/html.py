@@ -68,6 +68,12 @@ def _sections(plan: Plan) -> Iterable[str]:
         FULL_PX,
         drawn=any(other.cost_usd is not None for other in plan.alternatives),
     )
+    yield table_card("Almost as good", tables.near(plan), _near_caption(plan))
+    yield table_card(
+        "What a day costs",
+        tables.delay(plan),
+        "The cheapest plan that ends at least so much earlier; or at most so much later, with deadlines as much later.",
+    )
     yield _chart_card(
         plan, "Cost by part", charts.cost_chart, tables.costs(plan), "Everything paid for until the end of the plan."
     )
@@ -114,6 +120,12 @@ def _warnings(plan: Plan) -> str:
         items.append(escape(clean(warning.message)) + (f' <span class="muted">({behind})</span>' if behind else ""))
     listed = "".join(f"<li>{item}</li>\n" for item in items)
     return card("Know before you sign", f"<ul>\n{listed}</ul>\n", "full warnings") if items else ""
+
+
+def _near_caption(plan: Plan) -> str:
+    known = facts.nearness(plan)
+    best = "Each is the best plan that uses nothing of the kinds above it"
+    return f"{best}; {known}." if known else f"{best}."
 
 
 def _step_caption(plan: Plan) -> str:

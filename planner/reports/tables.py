@@ -67,11 +67,14 @@ def purchases(plan: Plan) -> Table:
             f"{bought.nodes:,}",
             minute(bought.start),
             minute(bought.end),
+            percent(bought.unused_share) if bought.unused_share else "-",
             usd_exact(bought.cost_usd),
         )
         for bought in sorted(plan.purchases, key=lambda bought: bought.start)
     ]
-    return _table(("Offer", "Bought as", "Nodes", "From (UTC)", "Until (UTC)", "Cost"), rows, {2, 5}, {3, 4})
+    return _table(
+        ("Offer", "Bought as", "Nodes", "From (UTC)", "Until (UTC)", "Unused", "Cost"), rows, {2, 5, 6}, {3, 4}
+    )
 
 
 def costs(plan: Plan) -> Table:
@@ -108,7 +111,7 @@ def memory(plan: Plan) -> Table:
 def alternatives(plan: Plan) -> Table:
     """The cheapest plan on every other accelerator, or why there is none."""
     rows = []
-    for other in sorted(plan.alternatives, key=lambda other: (other.cost_usd is None, other.cost_usd or 0.0)):
+    for other in facts.on_other_accelerators(plan):
         nodes = f"{other.nodes:,}\n{other.accelerators:,} accelerators" if other.nodes else "-"
         cost = difference = "-"
         ready = clean(other.reason) or "no plan"
@@ -117,6 +120,37 @@ def alternatives(plan: Plan) -> Table:
             ready = day(other.finish) if other.finish else "-"
         rows.append((clean(other.accelerator), clean(other.offer) or "-", nodes, cost, difference, ready))
     return _table(("Accelerator", "Offer", "Nodes", "Cost", "Difference", "Ready (UTC), or why not"), rows, {3, 4}, {2})
+
+
+def near(plan: Plan) -> Table:
+    """The plans of another kind near the optimum."""
+    rows = [
+        (
+            clean(other.accelerator),
+            f"{words(other.purchase_option)}\n{clean(other.region)}",
+            f"{other.nodes:,}\n{other.accelerators:,} accelerators",
+            "-" if other.cost_usd is None else usd_exact(other.cost_usd),
+            clean(other.difference),
+            "-" if other.gap is None else percent(other.gap),
+        )
+        for other in facts.near(plan)
+    ]
+    return _table(("Accelerator", "Bought as, in", "Nodes", "Cost", "What is different", "Gap"), rows, {3, 5}, {2})
+
+
+def delay(plan: Plan) -> Table:
+    """What every day of the finish costs near the optimum."""
+    rows = [
+        (
+            facts.delay_name([one]),
+            minute(one.finish) if one.finish else "-",
+            "-" if one.cost_usd is None else usd_exact(one.cost_usd),
+            clean(one.reason) if one.extra_usd is None else usd_exact(one.extra_usd),
+            "-" if one.extra_usd_day is None else usd_exact(one.extra_usd_day),
+        )
+        for one in plan.delay
+    ]
+    return _table(("Ends", "Ready (UTC)", "Cost", "More", "More per day"), rows, {2, 3, 4}, {1})
 
 
 def offers(plan: Plan) -> Table:

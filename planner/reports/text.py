@@ -17,6 +17,7 @@ FEW_RUNS = 2  # up to so many runs each says its layout; more share a list of la
 MOST_REASONS = 12
 MOST_OFFERS = 3
 MOST_LAYOUTS = 3
+MOST_NEAR = 3
 STATUS_STYLES = {"optimal": "green", "feasible": "yellow", "infeasible": "red", "unknown": "red"}
 
 
@@ -85,6 +86,7 @@ def _lines(plan: Plan) -> Iterable[tuple[str, str]]:
     if plan.finish:
         slack = facts.slack(plan)
         yield "Ready", day(plan.finish) + (f", {slack}" if slack else "")
+    yield "Delay", facts.delay_line(plan)
     yield "Power", _power(plan, rates.peak_power_mw)
     if not _few(plan):
         yield from _layouts(plan)
@@ -101,6 +103,13 @@ def _lines(plan: Plan) -> Iterable[tuple[str, str]]:
     if len(offers) > MOST_OFFERS:
         yield "", f"... and {len(offers) - MOST_OFFERS} more (see --json)"
     yield "Nodes", "; ".join(facts.availability(plan)[:MOST_OFFERS])
+    near = facts.near(plan)
+    for index, other in enumerate(near[:MOST_NEAR]):
+        yield "Or" if index == 0 else "", facts.near_line(other)
+    if len(near) > MOST_NEAR:
+        yield "", f"... and {len(near) - MOST_NEAR} more within {percent(plan.within)} (see --json)"
+    elif known := facts.nearness(plan):
+        yield "" if near else "Or", known
 
 
 def _layouts(plan: Plan) -> Iterable[tuple[str, str]]:
@@ -141,8 +150,9 @@ def _no_plan(plan: Plan, console: Console) -> None:
 
 def _alternatives(plan: Plan, console: Console) -> None:
     most = 5 if _few(plan) else 3
-    priced = sorted((a for a in plan.alternatives if a.cost_usd is not None), key=lambda a: a.cost_usd or 0.0)
-    others = [a for a in plan.alternatives if a.cost_usd is None]
+    alternatives = facts.on_other_accelerators(plan)
+    priced = [a for a in alternatives if a.cost_usd is not None]
+    others = [a for a in alternatives if a.cost_usd is None]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for heading in ("Instead on", "Offer"):
         table.add_column(heading, overflow="fold")
@@ -164,7 +174,7 @@ def _alternatives(plan: Plan, console: Console) -> None:
     room = max(1, most - len(priced))
     for other in others[:room]:
         _item(console, f"not on {clean(other.accelerator)}: {clean(other.reason) or 'no plan'}")
-    _more(console, len(plan.alternatives), min(len(priced), most) + min(len(others), room))
+    _more(console, len(alternatives), min(len(priced), most) + min(len(others), room))
 
 
 def _warnings(plan: Plan, console: Console) -> None:

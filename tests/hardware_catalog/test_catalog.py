@@ -109,8 +109,21 @@ def test_a_capacity_block_is_sold_in_whole_days_then_weeks_and_in_powers_of_two(
     assert block.blocks_seconds[14:16] == (21 * DAY, 28 * DAY)
     assert block.blocks_seconds[-1] == 182 * DAY
     assert block.node_counts == (1, 2, 4, 8, 16, 32, 64)
+    assert (block.ahead_hours, block.start_hour_utc) == (8 * 7 * 24, 11.5)  # 8 weeks; 11:30 UTC
     assert block.windows[0].maximum_nodes == 256  # of an account, over its blocks
     assert not block.availability_basis.startswith("default")
+
+
+@pytest.mark.parametrize(
+    ("provider", "usd_gb", "flags"),
+    [("aws", "0.09", ()), ("gcp", "0.12", ()), ("oci", "0.0085", ("recalled",)), ("hotaisle", "0", ("default",)),
+     ("on-premises", "0", ("default",))],
+)  # fmt: skip
+def test_egress_is_the_providers_price_or_the_default_of_its_tier(
+    catalog: Catalog, provider: str, usd_gb: str, flags: tuple[str, ...]
+) -> None:
+    found = catalog.egress_of(catalog.providers[provider])
+    assert (found.usd_gb, found.flags) == (Decimal(usd_gb), flags)
 
 
 def test_a_commitment_is_billed_for_its_term(catalog: Catalog) -> None:
@@ -260,11 +273,11 @@ def test_with_offers_replaces_by_id_or_leaves_only_the_new(catalog: Catalog) -> 
 
 
 def test_a_small_catalog_of_five_files_borrows_the_rest(directory: Path, catalog: Catalog) -> None:
-    for name in ("countries", "availability", "exchange_rates", "tpu_slices"):
+    for name in ("countries", "availability", "egress", "exchange_rates", "tpu_slices"):
         (directory / f"{name}.csv").unlink()
     shutil.rmtree(directory / "terms")
     small = load(directory)
-    assert small.countries == catalog.countries
+    assert (small.countries, small.egress) == (catalog.countries, catalog.egress)
     assert small.tpu_slices == ()
     assert {offer.purchase_option for offer in small.offers} == {"on_demand", "spot"}
 

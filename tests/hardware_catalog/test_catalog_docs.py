@@ -26,6 +26,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text(encoding="u
         tables.RATE_COLUMNS,
         offer_tables.OFFER_COLUMNS,
         offer_tables.TERM_COLUMNS,
+        offer_tables.START_RULES,
+        tables.EGRESS_COLUMNS,
         quotes.COLUMNS,
     ],
     ids=lambda columns: columns[0],

@@ -265,3 +265,55 @@ def test_what_is_no_workbook_is_refused(catalog: Catalog, tmp_path: Path) -> Non
     path.write_text("offer,instance_type\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"is not an Excel workbook"):
         read_quotes(path, catalog)
+
+
+TERMS = {
+    "minimum_hours": "720",
+    "billing_hours": "24",
+    "blocks_days": "",
+    "node_counts": "4;8",
+    "lead_time_hours": "48",
+    "ahead_hours": "1344",
+    "start_hour_utc": "11.5",
+}
+
+
+def test_a_quote_may_be_of_nodes_bought_for_a_time(catalog: Catalog, quotes_file: Write) -> None:
+    columns = (*COLUMNS, *TERMS)
+    (offer,) = read_quotes(quotes_file({"purchase_option": "reserved", **TERMS}, columns=columns), catalog)
+    assert (offer.minimum_seconds, offer.billing_unit_seconds) == (720 * 3600, 24 * 3600)
+    assert (offer.blocks_seconds, offer.node_counts) == ((), (4, 8))
+    assert (offer.lead_time_hours, offer.ahead_hours, offer.start_hour_utc) == (48, 1344, 11.5)
+
+
+def test_any_of_the_columns_of_terms_may_be_left_out(catalog: Catalog, quotes_file: Write) -> None:
+    blocks = {"purchase_option": "capacity_block", "blocks_days": "1;7"}
+    (offer,) = read_quotes(quotes_file(blocks, columns=(*COLUMNS, "blocks_days")), catalog)
+    assert offer.blocks_seconds == (86_400, 7 * 86_400)
+    assert (offer.ahead_hours, offer.start_hour_utc) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"minimum_hours": "a month"}, ":2: minimum_hours: expected a number, got 'a month'"),
+        ({"billing_hours": "0"}, ":2: billing_hours: expected a number above 0, got 0"),
+        ({"blocks_days": "7;1"}, ":2: blocks_days: expected rising numbers, got '7;1'"),
+        ({"node_counts": "4,8"}, ":2: node_counts: expected whole numbers parted by ';', got '4,8'"),
+        ({"lead_time_hours": "-1"}, ":2: lead_time_hours: expected a number of at least 0, got -1"),
+        ({"ahead_hours": "24"}, ":2: ahead_hours: 24 is below lead_time_hours 48"),
+        ({"start_hour_utc": "24"}, ":2: start_hour_utc: expected an hour of the day from 0 up to 24, got 24"),
+    ],
+)
+def test_a_mistake_in_a_term_is_told_where_it_is(
+    catalog: Catalog, quotes_file: Write, row: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_quotes(quotes_file({**TERMS, **row}, columns=(*COLUMNS, *TERMS)), catalog)
+    assert str(caught.value).endswith(f"quotes.csv{said}")
+
+
+def test_rows_of_one_offer_have_one_term(catalog: Catalog, quotes_file: Write) -> None:
+    later = {**TERMS, "available_from": "2027-01-01", "available_until": "", "minimum_hours": "360"}
+    with pytest.raises(InputError, match="minimum_hours: '360', but line 2 of the same offer says '720'"):
+        read_quotes(quotes_file(TERMS, later, columns=(*COLUMNS, *TERMS)), catalog)

@@ -9,7 +9,7 @@ import pytest
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.direct import solve_direct
 from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, Run, RunOption, Solution, Window
-from planner.optimizer.solve import alternatives, solve
+from planner.optimizer.solve import solve
 
 HOUR = 3600
 USD = 1_000_000
@@ -218,20 +218,6 @@ def test_phases_side_by_side_share_an_offer_only_as_far_as_it_has_nodes():
         solve(replace(more, options=tuple(replace(o, power_w=o.nodes) for o in more.options), max_power_w=3)).finish_s
         == 6 * HOUR
     )
-
-
-def test_the_best_plan_of_every_family():
-    dear = replace(OPTION, id="b", nodes=3, family="b")
-    slow = replace(OPTION, id="c", rate=1, family="c")
-    problem = replace(PROBLEM, options=(dear, replace(OPTION, family="a"), slow))
-    found = alternatives(problem)
-    assert [(family, solution.status, solution.cost) for family, solution in found] == [
-        ("a", "optimal", 200 * USD),
-        ("b", "optimal", 300 * USD),
-        ("c", "infeasible", 0),
-    ]
-    assert found[1][1].runs[0].option == 0  # indices are those of the whole problem
-    assert "100 of 1,000 tokens" in found[2][1].reasons[0]
 
 
 GOOD = Solution("optimal", (Run(0, 0, 36000),), 200 * USD, 36000, 0, 200 * USD)
