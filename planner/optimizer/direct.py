@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -100,15 +100,17 @@ def _searched(solver: Any, model: Model, watch: _Watch) -> tuple[Any, BaseExcept
 
     It runs in a thread of its own: in the main one Python cannot see the keyboard before CP-SAT has ended.
     """
+    raised: BaseException | None = None
     with ThreadPoolExecutor(1) as pool:
         search = pool.submit(solver.solve, model.cp, watch)
-        try:
-            return search.result(), watch.raised
-        except KeyboardInterrupt as stop:
-            while not search.done():  # it may not have started yet
-                solver.stop_search()
-                time.sleep(0.01)
-            return search.result(), stop
+        while not search.done():
+            try:
+                wait([search], None if raised is None else 0.01)
+            except KeyboardInterrupt as stop:
+                raised = stop
+            if raised is not None:
+                solver.stop_search()  # again and again: it may not have started yet
+    return search.result(), raised or watch.raised
 
 
 def _hint(m: Model, runs: tuple[Run, ...]) -> None:

@@ -1,148 +1,25 @@
-"""The optimizer equals an enumeration of the whole class of plans on hundreds of small random problems.
+"""The optimizer equals an enumeration of all plans of the class on random problems, of a kind for each algorithm.
 
-The oracle shares no code with the planner beyond the records: it walks every second of every run.
+`test_every_feature` has more of them, with every feature, and smaller ones.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
-from itertools import product
 
 import pytest
 
 from planner.optimizer.check import check
-from planner.optimizer.problem import Aim, Billing, PhaseTask, Problem, Run, RunOption, Window
+from planner.optimizer.problem import Aim, Billing, PhaseTask, Problem, RunOption, Window
 from planner.optimizer.solve import solve
-
-Value = tuple[int, int, int]  # cost, finish, carbon
-
-
-def price_at(option: RunOption, second: int, step_s: int) -> int | None:
-    """Price per node-hour in a second, None where the option is not available."""
-    for window in option.windows:
-        if window.start <= second // step_s < window.end:
-            return window.price
-    return None
-
-
-def cost_of(option: RunOption, start_s: int, end_s: int, step_s: int) -> int | None:
-    """Micro-USD of a run, summed second by second; None when it is not allowed."""
-    prices = [price_at(option, second, step_s) for second in range(start_s, end_s)]
-    if None in prices:
-        return None
-    seconds, billing = end_s - start_s, option.billing
-    if billing.blocks_s:
-        holding = [block for block in sorted(billing.blocks_s) if block >= seconds]
-        if not holding:
-            return None
-        paid = holding[0]
-    else:
-        paid = max(seconds, billing.minimum_s)
-        while paid % billing.unit_s:
-            paid += 1
-    total = sum(price or 0 for price in prices) + (prices[-1] or 0) * (paid - seconds)
-    return math.ceil(Fraction(option.nodes * total, 3600)) + option.setup
-
-
-def ways(problem: Problem, p: int) -> Iterator[tuple[int, int, int, int, tuple[Run, ...]]]:
-    """Every way to run a phase: start in seconds, end in seconds, cost and carbon, runs."""
-    phase, h = problem.phases[p], problem.step_s
-    last_step = problem.horizon if phase.late_cost else min(phase.deadline, problem.horizon)
-    options = [
-        (i, o)
-        for i, o in enumerate(problem.options)
-        if o.phase == p and (problem.max_nodes is None or o.nodes <= problem.max_nodes)
-    ]
-
-    def carbon_of(option: RunOption, seconds: int) -> int:
-        return math.ceil(Fraction(option.carbon_g_step * seconds, h))
-
-    def rest(step: int, left: int, segments: int, cost: int, carbon: int, runs: tuple[Run, ...]):  # type: ignore[no-untyped-def]
-        for (i, option), start in product(options, range(step, last_step)):
-            if option.rate <= 0:
-                continue
-            end_s = start * h + 1  # as the last run: the first second at which everything is done
-            while option.rate * (end_s - start * h) // h - option.loss < left:
-                end_s += 1
-            if end_s <= last_step * h:
-                paid = cost_of(option, start * h, end_s, h)
-                if paid is not None:
-                    late = phase.late_cost * max(0, math.ceil(end_s / h) - phase.deadline)
-                    every = (*runs, Run(i, start * h, end_s))
-                    emitted = carbon + carbon_of(option, end_s - start * h)
-                    yield every[0].start_s, end_s, cost + paid + late, emitted, every
-            if segments > 1:
-                for end in range(start + 1, last_step + 1):
-                    work = option.rate * (end - start) - option.loss
-                    paid = cost_of(option, start * h, end * h, h)
-                    if paid is None or work >= left:
-                        break
-                    if work > 0:
-                        more = carbon + carbon_of(option, (end - start) * h)
-                        run = Run(i, start * h, end * h)
-                        yield from rest(end, left - work, segments - 1, cost + paid, more, (*runs, run))
-
-    yield from rest(phase.earliest, phase.work, phase.max_segments, 0, 0, ())
-
-
-def together(problem: Problem, runs: tuple[Run, ...]) -> bool:
-    """Whether runs at the same time share nodes and offers as they may."""
-    for second in range(problem.horizon * problem.step_s):
-        now = [problem.options[run.option] for run in runs if run.start_s <= second < run.end_s]
-        if problem.max_nodes is not None and sum(o.nodes for o in now) > problem.max_nodes:
-            return False
-        for offer in {o.offer for o in now} - {""}:
-            mine = [o for o in now if o.offer == offer]
-            there = [
-                (w.capacity, o.nodes)
-                for o in problem.options
-                if o.offer == offer
-                for w in o.windows
-                if w.start <= second // problem.step_s < w.end
-            ]
-            capacity = max(c for c, _ in there) or max(n for _, n in there)
-            if len(mine) > 1 and sum(o.nodes for o in mine) > capacity:
-                return False
-    return True
+from tests.optimizer.enumeration import Value, best_plan
 
 
 def best(problem: Problem) -> Value | None:
     """The best values of any plan, by trying all."""
-    order = {"cost": (0, 1, 2), "finish": (1, 0, 2), "carbon": (2, 0, 1)}[problem.aim]
-    phases = range(len(problem.phases))
-    chain = all(problem.phases[p].after == ((p - 1,) if p else ()) for p in phases)
-    every: list[dict[tuple[int, ...], tuple[Run, ...]]] = []
-    for p in phases:
-        found: dict[tuple[int, ...], tuple[Run, ...]] = {}
-        for start_s, end_s, cost, carbon, runs in ways(problem, p):
-            found.setdefault((start_s, end_s, cost, carbon, *(() if chain else (len(found),))), runs)
-        every.append(found)
-    reached: Value | None = None
-
-    def combine(p: int, picked: list[tuple[int, ...]], runs: tuple[Run, ...]) -> None:
-        nonlocal reached
-        if p == len(problem.phases):
-            value = sum(w[2] for w in picked), max(w[1] for w in picked), sum(w[3] for w in picked)
-            if problem.budget is not None and value[0] > problem.budget:
-                return
-            if problem.carbon_cap is not None and value[2] > problem.carbon_cap:
-                return
-            if not chain and not together(problem, runs):
-                return
-            if reached is None or [value[k] for k in order] < [reached[k] for k in order]:
-                reached = value
-            return
-        for way, its_runs in every[p].items():
-            h = problem.step_s
-            if all(math.ceil(picked[q][1] / h) * h <= way[0] for q in problem.phases[p].after):
-                combine(p + 1, [*picked, way], runs + its_runs)
-
-    combine(0, [], ())
-    return reached
+    plan = best_plan(problem)
+    return None if plan is None else (plan.cost, plan.finish_s, plan.carbon_g)
 
 
 def random_problem(seed: int, kind: str) -> Problem:

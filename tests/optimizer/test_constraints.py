@@ -8,7 +8,7 @@ import pytest
 
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.direct import solve_direct
-from planner.optimizer.problem import Billing, PhaseTask, Problem, Run, RunOption, Solution, Window
+from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, Run, RunOption, Solution, Window
 from planner.optimizer.solve import solve
 
 HOUR = 3600
@@ -40,6 +40,11 @@ def both(problem: Problem) -> Solution:
 def test_the_plain_job_costs_nodes_times_price_times_hours():
     solution = both(PROBLEM)
     assert (solution.status, solution.cost, solution.finish_s) == ("optimal", 200 * USD, 10 * HOUR)
+
+
+def with_quota(*levels: Level) -> Problem:
+    """The two nodes of the option under a cap."""
+    return replace(with_option(claims=((0, 2),)), caps=(Cap("quota", levels),))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +84,9 @@ def test_the_plain_job_costs_nodes_times_price_times_hours():
         (replace(with_option(carbon_g_step=7), carbon_cap=70), 200, 36000, "the cap to the gram"),
         (replace(PROBLEM, max_nodes=2), 200, 36000, "as many nodes as allowed"),
         (replace(with_option(power_w=9), max_power_w=9), 200, 36000, "as much power as allowed"),
+        (with_quota(Level(0, 10, 2)), 200, 36000, "as much as a cap allows, as long as it does"),
+        (with_quota(Level(0, 9, 2), Level(9, 20, 1), Level(20, 99, 3)), 200, 30 * HOUR, "an hour short, it waits"),
+        (with_quota(Level(5, 9, 3), Level(9, 15, 2)), 200, 15 * HOUR, "levels next to each other are one"),
     ],
 )
 def test_the_values_at_a_boundary(problem: Problem, cost_usd: float, finish_s: int, why: str):
@@ -111,6 +119,11 @@ def test_just_beyond_a_boundary_there_is_no_plan_and_the_reason_says_by_how_much
     solution = both(problem)
     assert solution.status == "infeasible"
     assert any(reason in sentence for sentence in solution.reasons), solution.reasons
+
+
+@pytest.mark.parametrize("levels", [(Level(0, 9, 2), Level(10, 19, 2)), (Level(0, 100, 1),), (Level(0, 9, 9),), ()])
+def test_just_beyond_the_levels_of_a_cap_there_is_no_plan(levels: tuple[Level, ...]):
+    assert both(with_quota(*levels)).status == "infeasible"
 
 
 def test_a_later_deadline_named_by_the_reason_is_enough_and_an_hour_less_is_not():

@@ -70,9 +70,14 @@ LEAST = {  # per cent of the instances with all features
 }
 
 
+def features(seed: int) -> frozenset[str]:
+    """Problems with terms take ten times as long as others: one instance in four may have them."""
+    return SWITCHED_ON if seed % 4 == 0 else SWITCHED_ON - {"terms"}
+
+
 @pytest.mark.parametrize("seed", range(INSTANCES))
 def test_the_optimum_is_that_of_the_enumeration(seed: int) -> None:
-    problem = random_problem(seed, SWITCHED_ON)
+    problem = random_problem(seed, features(seed))
     expected = best_plan(problem)
     if expected is None:
         assert optimum(problem, 20).status == "infeasible"  # `solve` would look for reasons as well
