@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -50,7 +50,7 @@ ORDERS = {"cost": (0, 1, 2), "finish": (1, 0, 2), "carbon": (2, 0, 1)}
 NEVER = 1 << 62
 SHARE = 0.25  # of the time left that one node may take
 SHORTEST_S = 0.5
-TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
+TIES_S = 1.0  # what a proven optimum may cost in time to break its ties
 
 
 def solve_with_terms(
@@ -149,7 +149,8 @@ class _Search:
                 return 0, 0, 0
             if solution.runs:
                 key = self.bound_key(Plain(merged.problem, 0, ()), solution)
-                self.learn(Node(), [_Placed(run) for run in merged.runs(solution)])
+                rows = [[_Placed(run) for run in row] for row in merged.runs(solution)]
+                self.learn(Node(), [one for row in rows for one in row], rows)
                 least = min(least, key)
         return least
 
@@ -196,22 +197,59 @@ class _Search:
         solution = self.optimum(plain.problem, max(min(SHORTEST_S, left), share * left), enough)
         return None if solution.status == "infeasible" else (plain, solution)
 
-    def learn(self, node: Node, runs: Sequence[_Placed]) -> list[_Group]:
-        """Runs and purchases of a plain plan; that plan, and the best one with these purchases, may become the best."""
+    def learn(
+        self, node: Node, runs: Sequence[_Placed], rows: Sequence[Sequence[_Placed]] | None = None
+    ) -> list[_Group]:
+        """Runs and purchases of a plain plan; that plan, and the best with like purchases, may become the best.
+
+        `rows` are the runs that have a purchase together, one row after the other.
+        """
         if not runs:
             return []
         groups = self.groups(node, runs)
         self.take(runs, groups)
-        wanted = tuple(sorted(self.wanted(groups), key=lambda one: (one.term, one.start, one.nodes, one.length)))
-        if wanted and wanted not in self.tried:
-            self.tried.add(wanted)
-            made = tuple(Box(one.term, (one.nodes,), (one.length,), one.start, one.start) for one in wanted)
-            bought = Node(made, alone=frozenset(self.undecided.whole))
-            found = self.solve(bought, SHARE / 2)
-            if found is not None and found[1].runs:
-                again = placed(self.problem, *found)
-                self.take(again, self.groups(bought, again))
+        self.buy(self.wanted(groups))
+        if self.undecided.in_a_row and not node.boxes:
+            self.buy(self.postponed(rows or [[one] for one in runs]))
         return groups
+
+    def buy(self, wanted: Iterable[Bought]) -> None:
+        """The best plan with these purchases may become the best."""
+        bought = tuple(sorted(wanted, key=lambda one: (one.term, one.start, one.nodes, one.length)))
+        if not bought or bought in self.tried:
+            return
+        self.tried.add(bought)
+        made = tuple(Box(one.term, (one.nodes,), (one.length,), one.start, one.start) for one in bought)
+        node = Node(made, alone=frozenset(self.undecided.whole))
+        found = self.solve(node, SHARE / 2)
+        if found is not None and found[1].runs:
+            again = placed(self.problem, *found)
+            self.take(again, self.groups(node, again))
+
+    def postponed(self, rows: Sequence[Sequence[_Placed]]) -> list[Bought]:
+        """A purchase for every row of runs one after the other, each postponed until one may start."""
+        free = 0
+        bought: list[Bought] = []
+        for row in rows:
+            begin, end = span_of([one.run for one in row], self.problem.step_s)
+            start, k = max(begin, free), self.problem.options[row[0].run.option].term
+            if k is not None:
+                box, term = self.undecided.whole[k], self.problem.terms[k]
+                nodes = peak(self.problem, [one.run for one in row if self.problem.options[one.run.option].term == k])
+                one = self.holding(box, max(start, box.first), end - begin, nodes)
+                if overbooked(self.problem, [*bought, one]):
+                    ended = max(other.start + other.length for other in bought if other.term == k)
+                    one = replace(one, start=min(box.last, start_from(term, max(ended, start))))
+                bought.append(one)
+                start = one.start
+            free = start + end - begin
+        return bought
+
+    def holding(self, box: Box, step: int, steps: int, nodes: int) -> Bought:
+        """The least purchase from a step on that has so many steps and nodes, as far as any has."""
+        start = min(box.last, start_from(self.problem.terms[box.term], step))
+        length = next((length for length in box.lengths if length >= steps), box.lengths[-1])
+        return Bought(box.term, next((size for size in box.sizes if size >= nodes), box.sizes[-1]), start, length)
 
     def take(self, placed: Sequence[_Placed], groups: Sequence[_Group]) -> None:
         """A plain plan with its purchases becomes the best when it is a plan, and better."""
@@ -255,12 +293,9 @@ class _Search:
         for group in groups:
             yield from (bought for bought, _ in group.bought or ())
             if group.bought is None:
-                term, box = self.problem.terms[group.term], self.undecided.whole[group.term]
                 begin, end = span_of(group.runs, self.problem.step_s)
-                start = min(box.last, start_from(term, begin))
                 nodes = peak(self.problem, group.runs)
-                lengths = [length for length in box.lengths if length >= end - begin] or [box.lengths[-1]]
-                yield Bought(group.term, next((n for n in box.sizes if n >= nodes), box.sizes[-1]), start, lengths[0])
+                yield self.holding(self.undecided.whole[group.term], begin, end - begin, nodes)
 
     def children(self, node: Node, groups: Sequence[_Group]) -> list[Node] | None:
         """Nodes with every plan of this one, but not its plain plan; None when that plan costs what it says."""

@@ -39,13 +39,15 @@ class Merged:
     problem: Problem
     parts: tuple[tuple[Part, ...], ...]
 
-    def runs(self, solution: Solution) -> list[Run]:
+    def runs(self, solution: Solution) -> list[list[Run]]:
         """The runs of a plan on the options of the whole problem, one after the other in every merged phase."""
-        step_s, found = self.problem.step_s, []
+        step_s = self.problem.step_s
+        found: list[list[Run]] = []
         for run in solution.runs:
             start_s = run.start_s
+            found.append([])
             for part in self.parts[run.option]:
-                found.append(Run(part.option, start_s, start_s + part.seconds))
+                found[-1].append(Run(part.option, start_s, start_s + part.seconds))
                 start_s = ceil_div(start_s + part.seconds, step_s) * step_s
         return found
 
