@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -40,15 +40,17 @@ from planner.optimizer.purchases import (
     start_from,
 )
 from planner.optimizer.runs import run_cost
+from planner.optimizer.together import Together
 from planner.optimizer.undecided import Node, Plain, Undecided
 
 Progress = Callable[[int | None, int, float], object]
 Optimum = Callable[[Problem, float, Progress | None], Solution]
 Key = tuple[int, int, int]
 ORDERS = {"cost": (0, 1, 2), "finish": (1, 0, 2), "carbon": (2, 0, 1)}
+NEVER = 1 << 62
 SHARE = 0.25  # of the time left that one node may take
 SHORTEST_S = 0.5
-TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
+TIES_S = 1.0  # what a proven optimum may cost in time to break its ties
 
 
 def solve_with_terms(
@@ -65,6 +67,16 @@ def solve_with_terms(
     with suppress(KeyboardInterrupt):
         search.run()
     return search.answer()
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A run on an option of the whole problem, the number of the box it is in, and how much more it costs by itself
+    than the plain problem charged."""
+
+    run: Run
+    box: int | None = None
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +111,16 @@ class _Search:
         terms = frozenset(self.undecided.whole)
         root = self.undecided.settled(Node())
         assert root is not None
+        least: Key = (0, 0, 0)
         if root.alone != terms:
             for node in (Node(closed=terms), Node(alone=terms)):
                 found = self.solve(node, SHARE / 2)
                 if found is not None:
-                    self.learn(node, *found)
-        heapq.heappush(self.open, ((0, 0, 0), 0, root))
+                    self.learn(node, placed(self.problem, *found))
+            together = Together(self.undecided)
+            if together.suits():
+                least = self.shared(together)
+        heapq.heappush(self.open, (least, 0, root))
         self.at_work = None
         ties_until: float | None = None
         while self.open and not self.stopped and self.left_s() > 0:
@@ -119,6 +135,24 @@ class _Search:
             self.expand(self.at_work, node)
             self.at_work = None
             self.tell()
+
+    def shared(self, together: Together) -> Key:
+        """Values that no plan comes before, from every way to share purchases; their plans may become the best."""
+        least = (NEVER, 0, 0)
+        for groups in together.ways():
+            if self.stopped or self.left_s() <= 0:
+                return 0, 0, 0
+            merged = together.merged(groups, self.most())
+            solution = self.optimum(merged.problem, self.left_s(), None)
+            self.solved += 1
+            if solution.status == "unknown":
+                return 0, 0, 0
+            if solution.runs:
+                key = self.bound_key(Plain(merged.problem, 0, ()), solution)
+                rows = [[_Placed(run) for run in row] for row in merged.runs(solution)]
+                self.learn(Node(), [one for row in rows for one in row], rows)
+                least = min(least, key)
+        return least
 
     def answer(self) -> Solution:
         """The best plan with the bound that the open nodes prove."""
@@ -137,7 +171,7 @@ class _Search:
             return
         plain, solution = found
         key = max(key, self.bound_key(plain, solution))
-        groups = self.learn(node, plain, solution)
+        groups = self.learn(node, placed(self.problem, plain, solution))
         if self.best is not None and key >= self.key(self.best):
             return
         children = self.children(node, groups) if solution.runs else None
@@ -163,25 +197,63 @@ class _Search:
         solution = self.optimum(plain.problem, max(min(SHORTEST_S, left), share * left), enough)
         return None if solution.status == "infeasible" else (plain, solution)
 
-    def learn(self, node: Node, plain: Plain, solution: Solution) -> list[_Group]:
-        """Runs and purchases of a plain plan; that plan, and the best one with these purchases, may become the best."""
-        if not solution.runs:
+    def learn(
+        self, node: Node, runs: Sequence[_Placed], rows: Sequence[Sequence[_Placed]] | None = None
+    ) -> list[_Group]:
+        """Runs and purchases of a plain plan; that plan, and the best with like purchases, may become the best.
+
+        `rows` are the runs that have a purchase together, one row after the other.
+        """
+        if not runs:
             return []
-        groups = self.groups(node, plain, solution)
-        self.take(plain, solution, groups)
-        wanted = tuple(sorted(self.wanted(groups), key=lambda one: (one.term, one.start, one.nodes, one.length)))
-        if wanted and wanted not in self.tried:
-            self.tried.add(wanted)
-            made = tuple(Box(one.term, (one.nodes,), (one.length,), one.start, one.start) for one in wanted)
-            bought = Node(made, alone=frozenset(self.undecided.whole))
-            found = self.solve(bought, SHARE / 2)
-            if found is not None and found[1].runs:
-                self.take(*found, self.groups(bought, *found))
+        groups = self.groups(node, runs)
+        self.take(runs, groups)
+        self.buy(self.wanted(groups))
+        if self.undecided.in_a_row and not node.boxes:
+            self.buy(self.postponed(rows or [[one] for one in runs]))
         return groups
 
-    def take(self, plain: Plain, solution: Solution, groups: Sequence[_Group]) -> None:
+    def buy(self, wanted: Iterable[Bought]) -> None:
+        """The best plan with these purchases may become the best."""
+        bought = tuple(sorted(wanted, key=lambda one: (one.term, one.start, one.nodes, one.length)))
+        if not bought or bought in self.tried:
+            return
+        self.tried.add(bought)
+        made = tuple(Box(one.term, (one.nodes,), (one.length,), one.start, one.start) for one in bought)
+        node = Node(made, alone=frozenset(self.undecided.whole))
+        found = self.solve(node, SHARE / 2)
+        if found is not None and found[1].runs:
+            again = placed(self.problem, *found)
+            self.take(again, self.groups(node, again))
+
+    def postponed(self, rows: Sequence[Sequence[_Placed]]) -> list[Bought]:
+        """A purchase for every row of runs one after the other, each postponed until one may start."""
+        free = 0
+        bought: list[Bought] = []
+        for row in rows:
+            begin, end = span_of([one.run for one in row], self.problem.step_s)
+            start, k = max(begin, free), self.problem.options[row[0].run.option].term
+            if k is not None:
+                box, term = self.undecided.whole[k], self.problem.terms[k]
+                nodes = peak(self.problem, [one.run for one in row if self.problem.options[one.run.option].term == k])
+                one = self.holding(box, max(start, box.first), end - begin, nodes)
+                if overbooked(self.problem, [*bought, one]):
+                    ended = max(other.start + other.length for other in bought if other.term == k)
+                    one = replace(one, start=min(box.last, start_from(term, max(ended, start))))
+                bought.append(one)
+                start = one.start
+            free = start + end - begin
+        return bought
+
+    def holding(self, box: Box, step: int, steps: int, nodes: int) -> Bought:
+        """The least purchase from a step on that has so many steps and nodes, as far as any has."""
+        start = min(box.last, start_from(self.problem.terms[box.term], step))
+        length = next((length for length in box.lengths if length >= steps), box.lengths[-1])
+        return Bought(box.term, next((size for size in box.sizes if size >= nodes), box.sizes[-1]), start, length)
+
+    def take(self, placed: Sequence[_Placed], groups: Sequence[_Group]) -> None:
         """A plain plan with its purchases becomes the best when it is a plan, and better."""
-        runs = [run for run, _ in originals(plain, solution) if self.problem.options[run.option].term is None]
+        runs = [one.run for one in placed if self.problem.options[one.run.option].term is None]
         pairs: list[tuple[Bought, list[Run]]] = []
         for group in groups:
             if group.bought is None:
@@ -195,42 +267,35 @@ class _Search:
         if (self.best is None or self.key(found) < self.key(self.best)) and not check(self.problem, found):
             self.best = found
 
-    def groups(self, node: Node, plain: Plain, solution: Solution) -> list[_Group]:
+    def groups(self, node: Node, placed: Sequence[_Placed]) -> list[_Group]:
         """The runs that need a purchase, by box and by term."""
-        rows: dict[tuple[int | None, int], list[tuple[Run, Run]]] = {}
-        for (run, box), here in zip(originals(plain, solution), solution.runs, strict=True):
-            term = self.problem.options[run.option].term
+        rows: dict[tuple[int | None, int], list[_Placed]] = {}
+        for one in placed:
+            term = self.problem.options[one.run.option].term
             if term is not None:
-                rows.setdefault((box, term), []).append((run, here))
+                rows.setdefault((one.box, term), []).append(one)
         found = []
-        for (number, term), pairs in rows.items():
-            runs = [run for run, _ in pairs]
+        for (number, term), mine in rows.items():
+            runs = [one.run for one in mine]
+            bought: list[tuple[Bought, list[Run]]] | None
             if number is None:
                 bought = cover(self.problem, self.undecided.whole[term], runs)
             else:
-                one = fit(self.problem, node.boxes[number], runs)
-                bought = None if one is None else [(one, runs)]
-            charged = 0 if number is None else self.undecided.payment(node.boxes[number])
-            charged += sum(self.cost(plain.problem, here) for _, here in pairs)
-            spent = sum(purchase_cost(self.problem, one) for one, _ in bought or ())
-            spent += sum(self.cost(self.problem, run) for run in runs)
-            found.append(_Group(number, term, runs, bought, spent - charged))
+                held = fit(self.problem, node.boxes[number], runs)
+                bought = None if held is None else [(held, runs)]
+            paid = sum(purchase_cost(self.problem, one) for one, _ in bought or ())
+            paid -= 0 if number is None else self.undecided.payment(node.boxes[number])
+            found.append(_Group(number, term, runs, bought, paid + sum(one.more for one in mine)))
         return found
-
-    def cost(self, problem: Problem, run: Run) -> int:
-        return run_cost(problem.options[run.option], run.start_s, run.end_s, problem.step_s)
 
     def wanted(self, groups: Sequence[_Group]) -> Iterator[Bought]:
         """Purchases for the runs of all groups; for runs that none can hold where they are, one that starts next."""
         for group in groups:
             yield from (bought for bought, _ in group.bought or ())
             if group.bought is None:
-                term, box = self.problem.terms[group.term], self.undecided.whole[group.term]
                 begin, end = span_of(group.runs, self.problem.step_s)
-                start = min(box.last, start_from(term, begin))
                 nodes = peak(self.problem, group.runs)
-                lengths = [length for length in box.lengths if length >= end - begin] or [box.lengths[-1]]
-                yield Bought(group.term, next((n for n in box.sizes if n >= nodes), box.sizes[-1]), start, lengths[0])
+                yield self.holding(self.undecided.whole[group.term], begin, end - begin, nodes)
 
     def children(self, node: Node, groups: Sequence[_Group]) -> list[Node] | None:
         """Nodes with every plan of this one, but not its plain plan; None when that plan costs what it says."""
@@ -314,6 +379,15 @@ class _Search:
         return self.stopped
 
 
-def originals(plain: Plain, solution: Solution) -> list[tuple[Run, int | None]]:
-    """The runs of a plain plan on the options of the whole problem, each with the number of its box."""
-    return [(replace(run, option=plain.origin[run.option][0]), plain.origin[run.option][1]) for run in solution.runs]
+def placed(problem: Problem, plain: Plain, solution: Solution) -> list[_Placed]:
+    """The runs of a plain plan on the options of the whole problem."""
+    found = []
+    for run in solution.runs:
+        option, box = plain.origin[run.option]
+        original = replace(run, option=option)
+        found.append(_Placed(original, box, _cost(problem, original) - _cost(plain.problem, run)))
+    return found
+
+
+def _cost(problem: Problem, run: Run) -> int:
+    return run_cost(problem.options[run.option], run.start_s, run.end_s, problem.step_s)
