@@ -278,7 +278,11 @@ class Job(Totals):
         """The dynamic program over the candidates: the least value and good schedules."""
         costs = self._costs(prices, free, restrictions)
         value = float(costs[0].min(initial=np.inf))
-        return value, list(self._schedules(costs)) if np.isfinite(value) else []
+        return value, list(self._schedules(costs, self._money_weight(prices))) if np.isfinite(value) else []
+
+    def _money_weight(self, prices: Prices) -> float:
+        """What a micro-USD counts in the value under prices."""
+        return prices.other if self.problem.aim == "carbon" else 1.0
 
     def _costs(self, prices: Prices, free: Ints | None, restrictions: Restrictions) -> list[Floats]:
         """By phase, candidate and start: the least value of the phase's run and all that follows; backwards."""
@@ -290,7 +294,7 @@ class Job(Totals):
             for restriction in restrictions:
                 if restriction.rank == rank:
                     _restrict(x, table, restriction)
-            x = x + after.beyond(table)
+            x = x + after.beyond(table, self._money_weight(prices))
             costs.append(x)
             moves = rank > 0 and self.tables[rank - 1].leave.any()
             after = _After.of(x, table.places if moves else [])
@@ -318,23 +322,24 @@ class Job(Totals):
                 )
         return x
 
-    def _schedules(self, costs: list[Floats]) -> Iterator[Schedule]:
+    def _schedules(self, costs: list[Floats], weight: float) -> Iterator[Schedule]:
         """The best schedules that begin with different candidates."""
         first = costs[0].min(axis=1)
         for candidate in np.argsort(first, kind="stable")[:COLUMNS]:
             if not np.isfinite(first[candidate]):
                 break
             start = int(costs[0][candidate].argmin())
-            yield self._path(costs, int(candidate), start)
+            yield self._path(costs, int(candidate), start, weight)
 
-    def _path(self, costs: list[Floats], candidate: int, start: int) -> Schedule:
+    def _path(self, costs: list[Floats], candidate: int, start: int, weight: float) -> Schedule:
         """The schedule that begins with a candidate at a step, and goes on as well as it can."""
         runs = []
         h = self.problem.step_s
         for rank, table in enumerate(self.tables):
             if rank:
                 before = self.tables[rank - 1]
-                move = [0.0 if place == before.places[candidate] else before.leave[candidate] for place in table.places]
+                leave = weight * before.leave[candidate]
+                move = [0.0 if place == before.places[candidate] else leave for place in table.places]
                 begin = int(before.ends[candidate, start])
                 left = costs[rank][:, begin:] + np.array(move)[:, None]
                 # of equal ones the earliest start
@@ -363,7 +368,7 @@ class _After:
         }
         return _After(_from_then_on(x.min(axis=0, initial=np.inf)), at)
 
-    def beyond(self, table: _Table) -> Floats:
+    def beyond(self, table: _Table, weight: float) -> Floats:
         """What follows each candidate and start, the move to another place included."""
         if self.at is None:
             return self.any
@@ -371,7 +376,7 @@ class _After:
             return np.asarray(self.any[table.ends])
         nowhere = np.full_like(self.any, np.inf)
         stay = np.array([self.at.get(place, nowhere) for place in table.places])
-        return np.take_along_axis(np.minimum(stay, self.any + table.leave[:, None]), table.ends, axis=1)
+        return np.take_along_axis(np.minimum(stay, self.any + weight * table.leave[:, None]), table.ends, axis=1)
 
 
 def _restrict(x: Floats, table: _Table, restriction: Restriction) -> None:
