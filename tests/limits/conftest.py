@@ -102,6 +102,6 @@ def document(given: Read) -> Callable[..., Plan]:
         problem = to_problem(workload, table, shared_terms=True, paid_moves=True)
         solution = solved(problem, runs, bought)
         assert check(problem, solution) == []
-        return Assembly(workload, catalog, table, problem, solution).plan([], 0.0)
+        return Assembly(workload, catalog, table, problem, solution).plan(0.0)
 
     return make

@@ -75,7 +75,7 @@ def test_an_interrupt_brings_what_was_found_by_then(interrupt: Callable[[], None
 def test_an_interrupted_solve_of_several_jobs_returns_what_cp_sat_had_found(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = jobs(2, days=3)
     phases = tuple(replace(phase, max_segments=1) for phase in problem.phases)
-    problem = replace(problem, phases=phases, caps=(Cap("quota", (Level(0, 72, 3),)),))  # one job at a time
+    problem = replace(problem, phases=phases, caps=(Cap("quota", (Level(0, 72, 3),)),), aim="finish")  # one at a time
     found = []
 
     def interrupted(*arguments: object) -> object:
@@ -86,8 +86,8 @@ def test_an_interrupted_solve_of_several_jobs_returns_what_cp_sat_had_found(monk
     solution = solve(problem, 60)
     assert len(found) == 1
     assert check(problem, solution) == []
-    assert solution.cost == found[0][2]
-    assert 1 <= solution.bound < solution.cost
+    assert solution.finish_s == found[0][2]
+    assert 1 <= solution.bound < solution.finish_s
 
 
 def test_what_progress_raises_comes_out() -> None:
