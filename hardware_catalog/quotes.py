@@ -203,4 +203,5 @@ def _offer(offer_id: str, quotes: list[_Quote], catalog: Catalog) -> Offer:
         source="; ".join(sources),
         date_checked=newest,
         availability_basis=stated[0] if stated else first.basis,
+        quoted=True,
     )

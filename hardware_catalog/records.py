@@ -256,3 +256,4 @@ class Offer:
     availability_basis: str = ""
     flags: tuple[str, ...] = ()
     notes: str = ""
+    quoted: bool = False  # in a user's own file: what it does not say costs nothing

@@ -131,7 +131,7 @@ class _Asked:
         useful = tuple(option for option in table.options if option.rate * horizon_steps(wide) > option.loss)
         table = replace(table, options=useful)  # the rest has not even started up at the end
         self.options_s = max(self.options_s, time.monotonic() - started)
-        return _Ground(workload, table, open_ended(workload, to_problem(workload, table)))
+        return _Ground(workload, table, open_ended(workload, to_problem(workload, table, shared_terms=False)))
 
     def has_time(self) -> bool:
         """Whether there is time to make the options once more; when not, the answer is not complete."""

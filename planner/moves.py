@@ -39,9 +39,14 @@ def can_move(job: TrainingJob) -> bool:
 
 
 def egress_price(workload: Workload, catalog: Catalog, offer: Offer) -> EgressPrice:
-    """The policy's price, else the price of who has the nodes: own nodes are their owner's, wherever they stand."""
+    """The policy's price, else the list price of who has the nodes: own nodes are their owner's, wherever they stand.
+
+    A quote is all there is to pay: list prices do not add to it.
+    """
     if workload.policy.egress_usd_gb is not None:
         return EgressPrice(workload.policy.egress_usd_gb, "policy.egress_usd_gb of the workload")
+    if offer.quoted:
+        return EgressPrice(Decimal(0), "a quote: only policy.egress_usd_gb adds to it")
     provider = catalog.providers[catalog.regions[offer.region].provider]
     row = catalog.egress_of(provider)
     flags = "".join(f" ({flag})" for flag in row.flags if flag != "default")

@@ -14,17 +14,16 @@ from planner.term_offers import term_of, use_price
 from planner.workload import Phase, TrainingJob, Workload
 
 GRAMS_PER_TONNE = 1_000_000
-SHARED_TERMS = False  # purchases for a time are used by any number of runs; False: every run buys its own
-PAID_MOVES = False  # moving a checkpoint to another region costs its egress; False: it is free
 
 
-def to_problem(
-    workload: Workload, table: OptionsTable, shared_terms: bool = SHARED_TERMS, paid_moves: bool = PAID_MOVES
-) -> Problem:
-    """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table."""
+def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
+    """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table.
+
+    What is bought for a time is used by any number of runs, unless `shared_terms` is False: then every run buys its own.
+    """
     index = {key: position for position, key in enumerate(phase_keys(workload))}
     policy = workload.policy
-    moving = {option.job for option in table.options if option.leave_usd} if paid_moves else set()
+    moving = {option.job for option in table.options if option.leave_usd}
     terms = _terms(workload, table) if shared_terms else {}
     options = tuple(
         _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving)

@@ -99,7 +99,7 @@ def document(given: Read) -> Callable[..., Plan]:
     ) -> Plan:
         workload, catalog = given(quotes, **texts)
         table = options(workload, catalog)
-        problem = to_problem(workload, table, shared_terms=True, paid_moves=True)
+        problem = to_problem(workload, table, shared_terms=True)
         solution = solved(problem, runs, bought)
         assert check(problem, solution) == []
         return Assembly(workload, catalog, table, problem, solution).plan(0.0)

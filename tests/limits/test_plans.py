@@ -81,7 +81,7 @@ def test_two_purchases_are_told_apart_and_use_is_paid_on_top(document: Callable[
     bought = "purchase: {price_usd_node: 219_000, lead_time_days: 10, life_years: 5}"
     owned = LAB.replace("nodes: 8", f"nodes: 8, {bought}")
     runs = [("month", 0, 24, 1), ("lab", 1, 240, 0)]
-    made = document(MONTH, runs, (Bought(1, 8, 240, 480), Bought(0, 8, 24, 240)), owned=owned)
+    made = document(MONTH, runs, (Bought(1, 8, 240, 480), Bought(0, 8, 24, 240)), owned=owned, policy=EGRESS)
     # lab: 8 nodes x 480 h x 5 USD = 19,200 and 8 x 6 h x 3 USD = 144 of use; its run bears 8 x 6 x 5 + 144 = 384
     billed = [(purchase.offer, purchase.cost_usd, purchase.use_usd) for purchase in made.purchases]
     assert billed == [("month", 38_400.0, 0), ("lab", 19_344.0, 144)]
@@ -95,7 +95,7 @@ def test_two_purchases_are_told_apart_and_use_is_paid_on_top(document: Callable[
 
 
 def test_a_move_is_paid_and_verified(document: Callable[..., Plan]) -> None:
-    made = document(DEMAND + FAR, [("demand", 0, 0, None), ("far", 1, 12, None)])
+    made = document(DEMAND + FAR, [("demand", 0, 0, None), ("far", 1, 12, None)], policy=EGRESS)
     assert made.costs["egress"] == 8.49
     assert made.phases[0].checkpoint_gb == 94.338
     assert any("its checkpoint leaves aws/us-east-1 for 8.49 USD" in w.message for w in made.warnings)
@@ -109,11 +109,12 @@ def test_a_move_is_paid_and_verified(document: Callable[..., Plan]) -> None:
 
 
 def test_runs_in_one_place_move_nothing(document: Callable[..., Plan]) -> None:
-    made = document(DEMAND + FAR, [("demand", 0, 0, None), ("demand", 1, 12, None)])
+    made = document(DEMAND + FAR, [("demand", 0, 0, None), ("demand", 1, 12, None)], policy=EGRESS)
     assert "egress" not in made.costs
     assert verify(made) == []
 
 
+EGRESS = "  egress_usd_gb: 0.09"
 LIMITS = """  quotas:
     - {provider: aws, region: us-east-1, purchase_option: on_demand, accelerator: h100, max_nodes: 8}
     - {region: us, max_accelerators: 64, from: 2026-12-02, until: 2026-12-20}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -221,7 +222,11 @@ class TestTerms:
 class TestMoves:
     def test_leaving_costs_the_checkpoint_at_the_price_of_the_provider(self, given: Read) -> None:
         workload, catalog = given(DEMAND + FAR)
-        problem = to_problem(workload, options(workload, catalog), paid_moves=True)
+        assert {o.leave for o in to_problem(workload, options(workload, catalog)).options} == {
+            0
+        }  # a quote is all there is
+        listed = replace(catalog, offers=tuple(replace(offer, quoted=False) for offer in catalog.offers))
+        problem = to_problem(workload, options(workload, listed))
         # llama-2-7b: 6,738,415,616 parameters x 14 bytes = 94.338 GB at 0.09 USD
         assert checkpoint_gb(workload.jobs[0]) == Decimal("94.338")
         assert {(o.place, o.leave) for o in problem.options} == {
@@ -230,15 +235,15 @@ class TestMoves:
 
     def test_the_policy_has_the_last_word_on_the_price(self, given: Read) -> None:
         workload, catalog = given(policy="  egress_usd_gb: 0.5")
-        problem = to_problem(workload, options(workload, catalog), paid_moves=True)
+        problem = to_problem(workload, options(workload, catalog))
         assert {o.leave for o in problem.options} == {47_169_000}  # 94.338 x 0.5
 
     def test_a_job_with_one_run_and_one_whose_moves_are_free_have_no_places(self, given: Read) -> None:
         workload, catalog = given(policy="  egress_usd_gb: 0")
-        assert {o.place for o in to_problem(workload, options(workload, catalog), paid_moves=True).options} == {""}
+        assert {o.place for o in to_problem(workload, options(workload, catalog)).options} == {""}
         single = WORKLOAD[: WORKLOAD.index("      - {{name: tune")]
         workload, catalog = given(jobs=single)
-        assert {o.place for o in to_problem(workload, options(workload, catalog), paid_moves=True).options} == {""}
+        assert {o.place for o in to_problem(workload, options(workload, catalog)).options} == {""}
 
 
 @pytest.mark.parametrize(
