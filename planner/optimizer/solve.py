@@ -24,6 +24,7 @@ from planner.optimizer.prune import undominated
 from planner.optimizer.reach import earliest_finish
 from planner.optimizer.runs import Interrupted, TimeUp, chain_order, clipped, renamed, stated, usable
 from planner.optimizer.segments import best_segments, carbon_as_money, suited, useful_options
+from planner.optimizer.terms import solve_with_terms
 
 Progress = Callable[[int | None, int, float], object]
 NEVER = 1 << 62
@@ -36,6 +37,8 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     `progress(best value or None, bound, seconds)` is called as the search goes on; a true answer stops it. A
     KeyboardInterrupt stops it too, and the best plan so far is returned. Status 'unknown': no plan was found in time.
     """
+    if problem.terms:
+        return _with_terms(problem, time_limit_s, progress)
     fewer, index = _fewer(clipped(stated(problem)))
     search = _Search(fewer, time_limit_s, progress)
     try:
@@ -45,10 +48,7 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
     if solution.status == "infeasible":
         search.problem = problem
         return replace(solution, reasons=search.why())
-    solution = replace(solution, runs=renamed(solution.runs, index))
-    wrong = check(problem, solution)
-    if wrong:
-        raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
+    solution = _checked(problem, replace(solution, runs=renamed(solution.runs, index)))
     if progress is not None:
         progress(_value(problem, solution) if solution.runs else None, solution.bound, search.elapsed_s())
     return solution
@@ -56,7 +56,36 @@ def solve(problem: Problem, time_limit_s: float = 60.0, progress: Progress | Non
 
 def optimum(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
     """As `solve`, without reasons where there is no plan, on all options, unchecked."""
+    if problem.terms:
+        return solve_with_terms(problem, _plain, time_limit_s, progress)
     return _Search(clipped(stated(problem)), time_limit_s, progress).optimum()
+
+
+def _with_terms(problem: Problem, time_limit_s: float, progress: Progress | None) -> Solution:
+    """`solve` of a problem with terms."""
+    search = _Search(problem, time_limit_s, progress)
+    solution = solve_with_terms(problem, _plain, time_limit_s, progress)
+    if solution.status == "infeasible":
+        return replace(solution, reasons=search.why())
+    return _checked(problem, solution)
+
+
+def _plain(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
+    """The optimum of a problem without terms, without options that others replace."""
+    fewer, index = _fewer(clipped(stated(problem)))
+    search = _Search(fewer, time_limit_s, progress)
+    try:
+        solution = search.optimum()
+    except KeyboardInterrupt as stop:
+        raise Interrupted(renamed(search.so_far().runs, index), search.bound) from stop
+    return replace(solution, runs=renamed(solution.runs, index))
+
+
+def _checked(problem: Problem, solution: Solution) -> Solution:
+    wrong = check(problem, solution)
+    if wrong:
+        raise AssertionError("the solver found a plan that is none: " + "; ".join(wrong))
+    return solution
 
 
 def _fewer(problem: Problem) -> tuple[Problem, Sequence[int]]:
