@@ -23,7 +23,7 @@ MANY_SIZES = 4096  # sums of options beyond which every number of nodes counts a
 @dataclass(frozen=True, slots=True)
 class Box:
     """A purchase of a term with one of `sizes` nodes and one of `lengths`, both ascending, that starts from `first` to
-    `last`, both allowed starts, and holds at least so many `runs`."""
+    `last`, both allowed starts, and holds at least so many `runs`. It is bounded by its price, or `by_use`."""
 
     term: int
     sizes: tuple[int, ...]
@@ -31,11 +31,12 @@ class Box:
     first: int
     last: int
     runs: int = 1
+    by_use: bool = False
 
     @property
     def priced(self) -> bool:
-        """Whether size and length, and so the price, are known."""
-        return len(self.sizes) == len(self.lengths) == 1
+        """Whether size and length are known and the price is paid whatever is used."""
+        return len(self.sizes) == len(self.lengths) == 1 and not self.by_use
 
 
 def start_by(term: Term, step: int) -> int:
@@ -200,5 +201,5 @@ def cut_in_start(term: Term, box: Box, begin: int, end: int) -> Iterator[Box]:
 
 def halves(term: Term, box: Box, middle: int) -> Iterator[Box]:
     """The box of the starts up to a step, and that of the later ones."""
-    yield replace(box, last=start_by(term, middle))
-    yield replace(box, first=start_from(term, middle + 1))
+    yield replace(box, last=start_by(term, middle), by_use=False)
+    yield replace(box, first=start_from(term, middle + 1), by_use=False)

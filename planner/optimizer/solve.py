@@ -97,7 +97,11 @@ def _with_terms(problem: Problem, time_limit_s: float, progress: Progress | None
 def _plain(problem: Problem, time_limit_s: float, progress: Progress | None = None) -> Solution:
     """The optimum of a problem without terms, without options that others replace."""
     fewer, index = _fewer(clipped(stated(problem)))
-    solution = _Search(fewer, time_limit_s, progress).optimum()
+    search = _Search(fewer, time_limit_s, progress)
+    try:
+        solution = search.optimum()
+    except KeyboardInterrupt as stop:
+        raise Interrupted(renamed(search.so_far().runs, index), search.bound) from stop
     return replace(solution, runs=renamed(solution.runs, index))
 
 

@@ -10,7 +10,8 @@ the node at no higher cost, so its bound is one of the node; the open node with 
                term    every other purchase of it holds one run | there is one more that several runs share
                term    (then) nothing else of it is bought | there is one more
                box     fewer nodes than the plan needs | at least as many; or shorter | at least as long
-               box     an earlier | a later start, where no purchase holds all its runs or too much is held at once
+               box     an earlier | a later start, where no purchase holds all its runs or too much is held at once;
+                       before that it is charged by its use, if more is used than its length has
     prune    nodes whose bound is not below the best plan; options whose least purchase alone is above it
 
 Every branch shuts out the plain plan it was made for, and the boxes are finite, so the search ends.
@@ -39,7 +40,7 @@ from planner.optimizer.purchases import (
     span_of,
     start_from,
 )
-from planner.optimizer.runs import run_cost
+from planner.optimizer.runs import Interrupted, run_cost
 from planner.optimizer.together import Together
 from planner.optimizer.undecided import Node, Plain, Undecided
 
@@ -111,16 +112,17 @@ class _Search:
         terms = frozenset(self.undecided.whole)
         root = self.undecided.settled(Node())
         assert root is not None
-        least: Key = (0, 0, 0)
         if root.alone != terms:
             for node in (Node(closed=terms), Node(alone=terms)):
                 found = self.solve(node, SHARE / 2)
                 if found is not None:
                     self.learn(node, placed(self.problem, *found))
-            together = Together(self.undecided)
-            if together.suits():
-                least = self.shared(together)
-        heapq.heappush(self.open, (least, 0, root))
+        self.expand((0, 0, 0), root)
+        together = Together(self.undecided)
+        if self.open and together.suits():
+            least = self.shared(together)
+            self.open = [(max(key, least), order, node) for key, order, node in self.open]
+            heapq.heapify(self.open)
         self.at_work = None
         ties_until: float | None = None
         while self.open and not self.stopped and self.left_s() > 0:
@@ -143,6 +145,8 @@ class _Search:
             if self.stopped or self.left_s() <= 0:
                 return 0, 0, 0
             merged = together.merged(groups, self.most())
+            if merged is None:
+                continue
             solution = self.optimum(merged.problem, self.left_s(), None)
             self.solved += 1
             if solution.status == "unknown":
@@ -194,7 +198,12 @@ class _Search:
 
         self.solved += 1
         left = self.left_s()
-        solution = self.optimum(plain.problem, max(min(SHORTEST_S, left), share * left), enough)
+        try:
+            solution = self.optimum(plain.problem, max(min(SHORTEST_S, left), share * left), enough)
+        except Interrupted as stop:
+            runs = placed(self.problem, plain, Solution("feasible", stop.runs))
+            self.take(runs, self.groups(node, runs))
+            raise
         return None if solution.status == "infeasible" else (plain, solution)
 
     def learn(
@@ -329,11 +338,14 @@ class _Search:
     def parts(self, box: Box, group: _Group) -> Iterator[Box]:
         """A box in two, so that the group's runs are charged more in either or do not fit."""
         term = self.problem.terms[box.term]
-        if group.bought is None:
+        used_s = sum(run.end_s - run.start_s for run in group.runs)
+        if self.undecided.in_a_row and box.priced and used_s > box.lengths[-1] * self.problem.step_s:
+            yield replace(box, by_use=True)
+        elif group.bought is None and not box.by_use:
             yield from cut_in_start(term, box, *span_of(group.runs, self.problem.step_s))
-        elif box.priced:
+        elif box.priced or box.by_use:
             yield from halves(term, box, (box.first + box.last) // 2)
-        else:
+        elif group.bought is not None:
             ((one, _),) = group.bought
             larger, longer = Fraction(one.nodes, box.sizes[0]), Fraction(one.length, box.lengths[0])
             if len(box.sizes) > 1 and (larger >= longer or len(box.lengths) == 1):

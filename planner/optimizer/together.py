@@ -20,7 +20,7 @@ from planner.optimizer.runs import billed_s, ceil_div, chain_order, duration_s
 from planner.optimizer.undecided import MOST, Undecided
 
 Groups = tuple[tuple[int, ...], ...]  # positions of phases that share a purchase, two at least in each
-PHASES = 5  # 52 ways to share
+PHASES = 4  # 15 ways to share
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class Part:
     option: int
     seconds: int
     cost: int
+
+
+Row = tuple[RunOption, tuple[Part, ...], int]  # an option, the runs it stands for, and what it costs at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ class Together:
         """Every way to share, the one in which nothing is shared first."""
         return sorted(set(_partitions(range(len(self.order)))), key=lambda groups: sum(map(len, groups)))
 
-    def merged(self, groups: Groups, most: int | None) -> Merged:
-        """The plain problem of a way to share, without what costs more than `most`."""
+    def merged(self, groups: Groups, most: int | None) -> Merged | None:
+        """The plain problem of a way to share, without options that bring the cost above `most`; None: it has none."""
         problem, rank = self.problem, 0
         phases: list[PhaseTask] = []
-        rows: list[tuple[RunOption, tuple[Part, ...]]] = []
+        rows: list[Row] = []
         while rank < len(self.order):
             group = next((group for group in groups if group[0] == rank), (rank,))
             first, last = problem.phases[self.order[rank]], problem.phases[self.order[group[-1]]]
@@ -89,21 +92,27 @@ class Together:
             if len(group) == 1:
                 task = replace(last, after=after)
                 shared = any(rank in other for other in groups)
-                rows += [(replace(option, phase=len(phases)), (part,)) for option, part in self.own(rank, shared)]
+                rows += [(replace(o, phase=len(phases)), (part,), part.cost) for o, part in self.own(rank, shared)]
             else:
                 task = replace(last, work=1, earliest=first.earliest, after=after)
-                rows += [(replace(o, phase=len(phases)), parts) for o, parts in self.joint(group, groups, most)]
+                rows += [(replace(o, phase=len(phases)), parts, cost) for o, parts, cost in self.joint(group, groups)]
             phases.append(task)
             rank = group[-1] + 1
+        least = {p: min((cost for o, _, cost in rows if o.phase == p), default=MOST) for p in range(len(phases))}
+        if most is not None:
+            left = most - sum(least.values())
+            rows = [row for row in rows if row[2] - least[row[0].phase] <= left]
+        if not rows:
+            return None
         plain = replace(
             problem,
             phases=tuple(phases),
-            options=tuple(option for option, _ in rows),
+            options=tuple(option for option, _, _ in rows),
             terms=(),
             max_nodes=None,
             max_power_w=None,
         )
-        return Merged(plain, tuple(parts for _, parts in rows))
+        return Merged(plain, tuple(parts for _, parts, _ in rows))
 
     def own(self, rank: int, shared: bool) -> list[tuple[RunOption, Part]]:
         """What a phase may run on by itself: outside of terms, or in a purchase (charged by use when it is shared)."""
@@ -140,9 +149,7 @@ class Together:
             self._fastest[key] = None if best is None else replace(best, cost=least)
         return self._fastest[key]
 
-    def joint(
-        self, group: tuple[int, ...], groups: Groups, most: int | None
-    ) -> Iterator[tuple[RunOption, tuple[Part, ...]]]:
+    def joint(self, group: tuple[int, ...], groups: Groups) -> Iterator[Row]:
         """The options of a merged phase."""
         ranks = range(group[0], group[-1] + 1)
         between = self.between([rank for rank in ranks if rank not in group], groups)
@@ -152,9 +159,7 @@ class Together:
                 for others in between:
                     parts = [part for rank in ranks if (part := inside.get(rank) or others.get(rank)) is not None]
                     if len(parts) == len(ranks):
-                        option = self.block(box, nodes, parts, most)
-                        if option is not None:
-                            yield option, tuple(parts)
+                        yield from self.block(box, nodes, parts)
 
     def between(self, ranks: Sequence[int], groups: Groups) -> list[dict[int, Part]]:
         """Every choice of runs for the phases between those of a group that is not worse in both steps and cost."""
@@ -183,20 +188,20 @@ class Together:
                 kept.append(choices[at])
         return kept
 
-    def block(self, box: Box, nodes: int, parts: Sequence[Part], most: int | None) -> RunOption | None:
-        """One run for all the parts, billed as the shortest purchase that holds it."""
+    def block(self, box: Box, nodes: int, parts: Sequence[Part]) -> Iterator[Row]:
+        """One run for all the parts, billed as the shortest purchase that holds it, if one does."""
         problem, term = self.problem, self.problem.terms[box.term]
         seconds = sum(ceil_div(part.seconds, problem.step_s) for part in parts[:-1]) * problem.step_s
         seconds += parts[-1].seconds
         at = bisect_left(box.lengths, ceil_div(seconds, problem.step_s))
         if at == len(box.lengths):
-            return None
+            return
         setup = sum(part.cost for part in parts)
-        if most is not None and setup + purchase_cost(problem, Bought(box.term, nodes, 0, box.lengths[at])) > most:
-            return None
+        cost = setup + purchase_cost(problem, Bought(box.term, nodes, 0, box.lengths[at]))
         blocks = tuple(length * problem.step_s for length in box.lengths)
         windows = tuple(Window(start, end, term.price) for start, end in held(term, box))
-        return RunOption(term.offer, 0, nodes, problem.step_s, seconds - 1, windows, Billing(blocks_s=blocks), setup)
+        block = RunOption(term.offer, 0, nodes, problem.step_s, seconds - 1, windows, Billing(blocks_s=blocks), setup)
+        yield block, tuple(parts), cost
 
 
 def _partitions(ranks: Sequence[int]) -> Iterator[Groups]:

@@ -8,7 +8,8 @@ in which it is in use. Then, for every 0 <= a <= 1,
 
 so `(1 - a) l m c` is paid, and a run on w nodes is charged `rho c (max(0, w - m) + a m)` in every step: side by side
 `a m w / n'` in place of `a m` with n' the largest size. The sum over runs is never more than the true price, because
-max(0, . - m) is superadditive. a = 1 - l / l': the price is exact once size and length are known. Of a term that may be
+max(0, . - m) is superadditive. a = 1 - l / l': the price is exact once size and length are known. But where the start
+is not, more may then be used than the length has; a = 1 charges for that. Of a term that may be
 bought any number of times nothing is known: m = 0. Where every purchase holds one run, the run is billed in blocks of
 the lengths, which is exact. Charges are rounded down by so much that rounding up the bill of each run is made good.
 
@@ -63,6 +64,7 @@ class Undecided:
         self.runs = {k: sum(problem.phases[p].max_segments for p in mine) for k, mine in phases.items()}
         self.dates = {k: use_of(problem, k) for k in self.of_term}
         self.whole = {k: box for k in self.of_term if (box := whole(problem, k)) is not None}
+        self.share = {k: self._share(k) for k in self.whole}
         self._known: dict[tuple[Box, bool, bool], list[tuple[int, int, RunOption]]] = {}
         self._windows: dict[tuple[int, tuple[Span, ...], int, bool], tuple[Window, ...]] = {}
 
@@ -76,13 +78,27 @@ class Undecided:
         if min(room.values(), default=0) < 0:
             return None
         closed = node.closed | {k for k in room if room[k] == 0}
-        return replace(node, closed=closed, alone=node.alone | {k for k in room if room[k] == 1})
+        return replace(node, closed=closed, alone=node.alone | {k for k in room if room[k] < self.share[k]})
 
-    def plain_problem(self, node: Node, most: int | None, kept: frozenset[int] | None = None) -> Plain | None:
-        """The plain problem of a node without purchases that bring the cost above `most`, None when there is none left.
+    def _share(self, k: int) -> int:
+        """The runs that a plan has at least when a purchase holds two of them.
 
-        With `kept` the options of terms are those alone.
+        Of one phase: two that follow each other in a purchase, with nothing to tell its steps apart, are no better than
+        one run of the faster of their options from the start of the first. So a third is between them, elsewhere.
         """
+        problem, options = self.problem, [self.problem.options[i] for i in self.of_term[k]]
+        spans = {(o.windows[0].start, o.windows[-1].end) for o in options if len(o.windows) == 1}
+        steady = len(spans) == 1 and all(len(o.windows) == 1 and self._free(o) and not o.leave for o in options)
+        capped = problem.caps or problem.aim == "carbon" or problem.carbon_cap is not None
+        return 3 if len(problem.phases) == 1 and steady and not capped else 2
+
+    @staticmethod
+    def _free(option: RunOption) -> bool:
+        """Whether the use of a purchase costs nothing by the hour."""
+        return option.billing == Billing() and all(window.price == 0 for window in option.windows)
+
+    def plain_problem(self, node: Node, most: int | None) -> Plain | None:
+        """The plain problem of a node without purchases that bring the cost above `most`, None when there is none."""
         paid = sum(self.payment(box) for box in node.boxes)
         if most is not None and paid > most:
             return None
@@ -102,8 +118,6 @@ class Undecided:
                 own = self.options(box, certain=False, alone=k in node.alone)
                 mine = [(i, None, o) for low, i, o in own if left is None or low <= left]
                 rows += self._claiming(caps, box, problem.terms[k].capacity, mine)
-        if kept is not None:
-            rows = [row for row in rows if row[0] in kept or problem.options[row[0]].term is None]
         plain = replace(
             problem,
             options=tuple(option for _, _, option in rows),
@@ -137,7 +151,7 @@ class Undecided:
     def _option(self, box: Box, index: int, certain: bool, alone: bool) -> RunOption:
         problem, option = self.problem, self.problem.options[index]
         term, spans = problem.terms[box.term], held(problem.terms[box.term], box)
-        free = option.billing == Billing() and all(window.price == 0 for window in option.windows)
+        free = self._free(option)
         longest = box.lengths[-1] * problem.step_s
         if alone and free and term.price * longest * max(1, option.nodes) < MOST:
             size = next(size for size in box.sizes if size >= option.nodes)
@@ -150,6 +164,10 @@ class Undecided:
         dates = self.dates[box.term]
         assert dates is not None
         price = 0 if certain and box.priced else self._rounded(option, self._charge(option, box, certain, dates))
+        if price == 0 and free:  # a bill in one block costs nothing and keeps the run within the length
+            return replace(
+                option, windows=self._inside(option, spans, 0), billing=Billing(blocks_s=(longest,)), term=None
+            )
         if price == 0 or option.billing == Billing():
             return replace(option, windows=self._inside(option, spans, price), term=None)
         # the charge is for what is used, which no bill of another length can carry
@@ -199,4 +217,4 @@ class Undecided:
 
 def _by_use(box: Box) -> Fraction:
     """a: the share of the length that is paid as it is used."""
-    return 1 - Fraction(box.lengths[0], box.lengths[-1])
+    return Fraction(1) if box.by_use else 1 - Fraction(box.lengths[0], box.lengths[-1])
