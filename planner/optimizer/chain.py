@@ -145,13 +145,16 @@ def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
     if problem.budget is not None:
         within &= ways.least[COST] <= problem.budget
     ways = ways.only(np.flatnonzero(within))
-    primary = ways.least[keys[0]]
+    primary, c = ways.least[keys[0]], columns(problem)
     best: tuple[Value, Run] | None = None
-    for number, at in enumerate(np.argsort(primary, kind="stable").tolist()):
+    order = np.argsort(primary, kind="stable").tolist()
+    # at one price the least value is that of a run: with the first of these there is a plan from the start
+    sure = next((at for at in order if len(c.windows[c.row[ways.option[at]]]) == 1), None)
+    for number, at in enumerate([*([] if sure is None else [sure]), *order]):
         if best is not None and primary[at] > best[0][0]:
             break
-        if number % 64 == 63 and time.monotonic() > stop_at:
-            raise TimeUp
+        if number % 16 == 1 and time.monotonic() > stop_at:
+            raise TimeUp((best[1],) if best is not None else (), int(primary[at]))
         for way in _spans_of(problem, ways, at):
             start, cost = _best_start(problem, ways.phase, way)
             if start < 0:

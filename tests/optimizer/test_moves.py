@@ -28,7 +28,8 @@ def with_places(seed: int, kind: str, by_option: bool = False) -> Problem:
     return replace(
         problem,
         options=tuple(
-            replace(option, leave=rng.choice([0, 1, dear, 9 * dear]) if by_option else leave[option.place]) for option in options
+            replace(option, leave=rng.choice([0, 1, dear, 9 * dear]) if by_option else leave[option.place])
+            for option in options
         ),
     )
 
