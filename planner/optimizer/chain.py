@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,21 +26,26 @@ import numpy as np
 from planner.optimizer.columns import (
     Bools,
     Ints,
-    Span,
-    able,
-    bills_s,
     columns,
-    durations_s,
-    spans_of,
-    times_rounded_up,
 )
 from planner.optimizer.problem import Problem, Run
-from planner.optimizer.runs import TimeUp, ceil_div, lateness, limit_s
+from planner.optimizer.runs import TimeUp, ceil_div, lateness
+from planner.optimizer.ways import (
+    CARBON,
+    COST,
+    FINISH,
+    ORDERS,
+    Way,
+    Ways,
+    fewest,
+    money,
+    no_worse,
+    price_seconds,
+    way_spans,
+    ways_of,
+)
 
 INFINITE = 1 << 60
-COST, FINISH, CARBON = 0, 1, 2
-ORDERS = {"cost": (COST, FINISH, CARBON), "finish": (FINISH, COST, CARBON), "carbon": (CARBON, COST, FINISH)}
-FEW = 8  # options of a phase, of each kind, for a first plan
 MANY = 40  # options of a phase from which on a first plan is worth making
 Value = tuple[int, int, int]
 
@@ -58,17 +63,17 @@ def best_chain(
     `order` are the phases in their only order. A budget and a carbon cap are obeyed when there is one phase and
     ignored otherwise: they couple the phases, which a dynamic program over time cannot see.
     """
-    ways = [_ways(problem, p, finish_limit_s) for p in order]
+    ways = [ways_of(problem, p, finish_limit_s) for p in order]
     if not all(len(way.option) for way in ways):
         return None
     if len(order) == 1:
         run = _best_run(problem, ways[0], stop_at)
         return None if run is None else (run,)
     if at_most is None and max(len(way.option) for way in ways) > MANY:
-        first = _best_row(problem, order, [_few(way) for way in ways], stop_at)
+        first = _best_row(problem, order, [fewest(way) for way in ways], stop_at)
         at_most = None if first is None else first[0]
     if at_most is not None:
-        ways = _no_worse(problem, ways, at_most)
+        ways = no_worse(problem, ways, at_most)
     best = _best_row(problem, order, ways, stop_at)
     return None if best is None else best[1]
 
@@ -84,59 +89,12 @@ def cost_to_go(
     for p in reversed(order):
         if problem.phases[p].max_segments > 1:
             break
-        after = _phase(problem, _ways(problem, p, finish_limit_s), after, ORDERS["cost"], stop_at)
+        after = _phase(problem, ways_of(problem, p, finish_limit_s), after, ORDERS["cost"], stop_at)
         found[p] = after.best[COST]
     return found
 
 
-def least_costs(problem: Problem, p: int, limit_s: int) -> tuple[Ints, Ints]:
-    """The options that may do a phase in one run by a second, and what it costs at least."""
-    ways = _ways(problem, p, limit_s)
-    return ways.option, ways.least[COST]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ways:
-    """The options that may do a whole phase in one run, with what is known before prices are looked at."""
-
-    phase: int
-    end_s: int  # by which the phase must have ended
-    option: Ints
-    seconds: Ints
-    billed: Ints
-    least: tuple[Ints, Ints, Ints]  # cost, finish and carbon that no run of it is below
-
-    def only(self, which: Ints) -> _Ways:
-        least = self.least
-        return _Ways(
-            self.phase,
-            self.end_s,
-            self.option[which],
-            self.seconds[which],
-            self.billed[which],
-            (least[0][which], least[1][which], least[2][which]),
-        )
-
-
-def _ways(problem: Problem, p: int, finish_limit_s: int | None) -> _Ways:
-    """Every option that does a phase in one run, as far as its first and last window tell."""
-    phase, step_s, c = problem.phases[p], problem.step_s, columns(problem)
-    end_s = limit_s(phase, problem, finish_limit_s)
-    of = np.flatnonzero((c.phase == p) & able(problem))
-    seconds = durations_s(c, of, phase.work, step_s)
-    billed = bills_s(c, of, seconds)
-    row = c.row[of]
-    finish = np.maximum(c.first[row], phase.earliest) * step_s + seconds
-    fits = (billed >= 0) & (finish <= np.minimum(c.last[row] * step_s, end_s))
-    of, seconds, billed, row, finish = of[fits], seconds[fits], billed[fits], row[fits], finish[fits]
-    cost = times_rounded_up(c.nodes[of], c.lowest[row] * billed, 3600) + c.setup[of]
-    if phase.late_cost:
-        cost = cost + phase.late_cost * np.maximum(0, -(-finish // step_s) - phase.deadline)
-    carbon = times_rounded_up(c.grams[of], seconds, step_s)
-    return _Ways(p, end_s, of, seconds, billed, (cost, finish, carbon))
-
-
-def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
+def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
     """The best run of a single phase: options in the order of their least value, until that is above the best."""
     keys = ORDERS[problem.aim]
     within = np.ones(len(ways.option), np.bool_)
@@ -155,7 +113,7 @@ def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
             break
         if number % 16 == 1 and time.monotonic() > stop_at:
             raise TimeUp((best[1],) if best is not None else (), int(primary[at]))
-        for way in _spans_of(problem, ways, at):
+        for way in way_spans(problem, ways, at):
             start, cost = _best_start(problem, ways.phase, way)
             if start < 0:
                 continue
@@ -167,73 +125,29 @@ def _best_run(problem: Problem, ways: _Ways, stop_at: float) -> Run | None:
     return None if best is None else best[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """An option that does a whole phase in one run inside a span, starting on a step low..high."""
-
-    option: int
-    span: Span
-    seconds: int
-    billed: int
-    low: int
-    high: int
-
-
-def _spans_of(problem: Problem, ways: _Ways, at: int) -> Iterator[_Way]:
-    option, seconds, billed = int(ways.option[at]), int(ways.seconds[at]), int(ways.billed[at])
-    earliest, step_s = problem.phases[ways.phase].earliest, problem.step_s
-    for span in spans_of(problem.options[option].windows, problem.horizon):
-        low = max(span.begin, earliest)
-        high = (min(span.end * step_s, ways.end_s) - seconds) // step_s
-        if low <= high:
-            yield _Way(option, span, seconds, billed, low, high)
-
-
-def _best_start(problem: Problem, p: int, way: _Way) -> tuple[int, int]:
+def _best_start(problem: Problem, p: int, way: Way) -> tuple[int, int]:
     """The best step to start on and the cost from there; -1 when all are over the budget.
 
     The least cost, and the earliest with it; for the aim finish the earliest within the budget.
     """
     phase, step_s, option = problem.phases[p], problem.step_s, problem.options[way.option]
     high = way.low if way.span.summed is None else way.high  # at one price nothing gets better by waiting
-    total = _price_seconds(way, step_s, high)
+    total = price_seconds(way, step_s, high)
     budget = INFINITE if problem.budget is None else problem.budget
     if phase.late_cost:
         ends = np.arange(way.low, high + 1) + ceil_div(way.seconds, step_s)
         late = phase.late_cost * np.maximum(0, ends - phase.deadline)
-        costs = _money(option.nodes, total) + option.setup + late
+        costs = money(option.nodes, total) + option.setup + late
         at = int(np.argmax(costs <= budget) if problem.aim == "finish" else np.argmin(costs))
         cost = int(costs[at])
     elif problem.aim == "finish":
-        at = int(np.argmax(_money(option.nodes, total) + option.setup <= budget))
+        at = int(np.argmax(money(option.nodes, total) + option.setup <= budget))
         cost = ceil_div(option.nodes * int(total[at]), 3600) + option.setup
     else:
-        money = ceil_div(option.nodes * int(total.min()), 3600)
-        at = int(np.argmax(total <= money * 3600 // option.nodes))  # the first that costs no more when rounded up
-        cost = money + option.setup
+        least = ceil_div(option.nodes * int(total.min()), 3600)
+        at = int(np.argmax(total <= least * 3600 // option.nodes))  # the first that costs no more when rounded up
+        cost = least + option.setup
     return (way.low + at, cost) if cost <= budget else (-1, cost)
-
-
-def _price_seconds(way: _Way, step_s: int, high: int) -> Ints:
-    """What one node costs, in price x seconds, from each start step low..high."""
-    span = way.span
-    if span.summed is None:
-        return np.full(high - way.low + 1, span.price * way.billed, np.int64)
-    whole, rest = divmod(way.seconds, step_s)
-    i, j = way.low - span.begin, high - span.begin + 1
-    total: Ints = (span.summed[i + whole : j + whole] - span.summed[i:j]) * step_s
-    beyond = rest + way.billed - way.seconds  # in the last step and after the end, at the price of the last window
-    if beyond:
-        last = span.prices[i + whole : j + whole] if rest else span.prices[i + whole - 1 : j + whole - 1]
-        total = total + last * beyond
-    return total
-
-
-def _money(nodes: int, price_seconds: Ints) -> Ints:
-    """Micro-USD, exact without overflow: n P / 3600 = n (P div 3600) + n (P mod 3600) / 3600."""
-    quotient = price_seconds // 3600
-    rest = nodes * (price_seconds - 3600 * quotient)
-    return np.asarray(nodes * quotient - (-rest // 3600))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,7 +170,7 @@ class _Rest:
 
 
 def _best_row(
-    problem: Problem, order: Sequence[int], ways: Sequence[_Ways], stop_at: float
+    problem: Problem, order: Sequence[int], ways: Sequence[Ways], stop_at: float
 ) -> tuple[int, tuple[Run, ...]] | None:
     """The best plan of these ways by the dynamic program, and its value in the aim."""
     keys, step_s = ORDERS[problem.aim], problem.step_s
@@ -279,7 +193,7 @@ def _best_row(
 
 
 def _phase(
-    problem: Problem, ways: _Ways, after: _Rest, keys: tuple[int, int, int], stop_at: float, last: bool = False
+    problem: Problem, ways: Ways, after: _Rest, keys: tuple[int, int, int], stop_at: float, last: bool = False
 ) -> _Rest:
     """best(p, ., .) from best(p + 1, ., .)."""
     c, step_s, size = columns(problem), problem.step_s, problem.horizon + 1
@@ -298,11 +212,11 @@ def _phase(
         best, chosen = found[place]
         rest = rests[place, leave]
         carbon, nodes, setup = int(ways.least[CARBON][at]), int(c.nodes[option]), int(c.setup[option])
-        for way in _spans_of(problem, ways, at):
+        for way in way_spans(problem, ways, at):
             long = ceil_div(way.seconds, step_s)
             ends = slice(way.low + long, way.high + long + 1)
             candidate = rest[:, ends].copy()
-            candidate[COST] += _money(nodes, _price_seconds(way, step_s, way.high)) + (late[ends] + setup)
+            candidate[COST] += money(nodes, price_seconds(way, step_s, way.high)) + (late[ends] + setup)
             candidate[CARBON] += carbon
             if last:
                 candidate[FINISH] = np.arange(way.low, way.high + 1) * step_s + way.seconds
@@ -374,25 +288,3 @@ def _start_or_wait(best: Ints, chosen: Ints, keys: tuple[int, int, int]) -> _Res
     rank[ranking] = np.arange(len(ranking))
     starts = ranking[np.minimum.accumulate(rank[::-1])[::-1]]
     return _Rest(best[:, starts], starts, chosen[starts], {})
-
-
-def _few(ways: _Ways) -> _Ways:
-    """The options that are least in something: a first plan is made of them."""
-    least = [np.argsort(column, kind="stable")[:FEW] for column in (*ways.least, ways.seconds)]
-    return ways.only(np.unique(np.concatenate(least)))
-
-
-def _no_worse(problem: Problem, ways: Sequence[_Ways], value: int) -> list[_Ways]:
-    """The options whose least value, with the least of the other phases, is not above a value."""
-    key = ORDERS[problem.aim][0]
-    if key == FINISH:  # after its end, the shortest runs of the phases that follow
-        shortest = [int(way.seconds.min()) for way in ways]
-        return [
-            way.only(np.flatnonzero(way.least[FINISH] + sum(shortest[rank + 1 :]) <= value))
-            for rank, way in enumerate(ways)
-        ]
-    least = [int(way.least[key].min()) for way in ways]
-    return [
-        way.only(np.flatnonzero(way.least[key] + (sum(least) - own) <= value))
-        for way, own in zip(ways, least, strict=True)
-    ]
