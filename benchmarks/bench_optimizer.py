@@ -145,18 +145,18 @@ def main() -> None:
             measured(market(offers, days, segments, seed, phases, places), arguments.limit)
             for seed in range(arguments.repeat)
         ]
-        options, seconds, building, scratch, again = (statistics.median(row[k] for row in rows) for k in range(5))
-        gap = max(row[5] for row in rows)
-        status = ", ".join(sorted({row[6] for row in rows}))
+        size, seconds, building, scratch, again = (statistics.median(row[k] for row, _ in rows) for k in range(5))
+        gap = max(row[5] for row, _ in rows)
+        status = ", ".join(sorted({status for _, status in rows}))
         print(
-            f"| {offers:,} | {options:,.0f} | {days} | {phases} | {segments} | {places} | {seconds:.2f} s | "
+            f"| {offers:,} | {size:,.0f} | {days} | {phases} | {segments} | {places} | {seconds:.2f} s | "
             f"{building / seconds:.0%} | {scratch:.2f} s | {again:.2f} s | {gap:.2%} | {status} |",
             flush=True,
         )
 
 
-def measured(problem: Problem, limit_s: float) -> tuple[int, float, float, float, float, float, str]:
-    """Options per phase, seconds, of these for columns, seconds after a change twice, gap and status."""
+def measured(problem: Problem, limit_s: float) -> tuple[tuple[float, ...], str]:
+    """Options per phase, seconds, of these for columns, seconds after a change twice, gap; and the status."""
     started = time.perf_counter()
     solution = solve(problem, limit_s)
     seconds = time.perf_counter() - started
@@ -168,7 +168,7 @@ def measured(problem: Problem, limit_s: float) -> tuple[int, float, float, float
         after.append(time.perf_counter() - started)
     gap = (solution.cost - solution.bound) / max(1, solution.cost)
     size = len(problem.options) // len(problem.phases)
-    return size, seconds, building_s(problem), after[0], after[1], gap, solution.status
+    return (size, seconds, building_s(problem), *after, gap), solution.status
 
 
 if __name__ == "__main__":
