@@ -22,11 +22,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.optimizer.chain import INFINITE, cost_to_go, least_costs
+from planner.optimizer.chain import INFINITE, cost_to_go
 from planner.optimizer.columns import Ints
 from planner.optimizer.problem import Problem
 from planner.optimizer.runs import TimeUp, ceil_div, limit_s
 from planner.optimizer.supply import Floats, Piece, Supply, supply
+from planner.optimizer.ways import least_costs
 
 ACTIVE = 80  # pieces on which a price is sought
 ROUNDS = 4  # of adding pieces to them

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,21 +26,26 @@ import numpy as np
 from planner.optimizer.columns import (
     Bools,
     Ints,
-    Span,
-    able,
-    bills_s,
     columns,
-    durations_s,
-    spans_of,
-    times_rounded_up,
 )
 from planner.optimizer.problem import Problem, Run
-from planner.optimizer.runs import TimeUp, ceil_div, lateness, limit_s
+from planner.optimizer.runs import TimeUp, ceil_div, lateness
+from planner.optimizer.ways import (
+    CARBON,
+    COST,
+    FINISH,
+    ORDERS,
+    Way,
+    Ways,
+    fewest,
+    money,
+    no_worse,
+    price_seconds,
+    way_spans,
+    ways_of,
+)
 
 INFINITE = 1 << 60
-COST, FINISH, CARBON = 0, 1, 2
-ORDERS = {"cost": (COST, FINISH, CARBON), "finish": (FINISH, COST, CARBON), "carbon": (CARBON, COST, FINISH)}
-FEW = 8  # options of a phase, of each kind, for a first plan
 MANY = 40  # options of a phase from which on a first plan is worth making
 Value = tuple[int, int, int]
 
@@ -65,10 +70,10 @@ def best_chain(
         run = _best_run(problem, ways[0], stop_at)
         return None if run is None else (run,)
     if at_most is None and max(len(way.option) for way in ways) > MANY:
-        first = _best_row(problem, order, [_few(way) for way in ways], stop_at)
+        first = _best_row(problem, order, [fewest(way) for way in ways], stop_at)
         at_most = None if first is None else first[0]
     if at_most is not None:
-        ways = _no_worse(problem, ways, at_most)
+        ways = no_worse(problem, ways, at_most)
     best = _best_row(problem, order, ways, stop_at)
     return None if best is None else best[1]
 
@@ -89,53 +94,6 @@ def cost_to_go(
     return found
 
 
-def least_costs(problem: Problem, p: int, limit_s: int) -> tuple[Ints, Ints]:
-    """The options that may do a phase in one run by a second, and what it costs at least."""
-    ways = ways_of(problem, p, limit_s)
-    return ways.option, ways.least[COST]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ways:
-    """The options that may do a whole phase in one run, with what is known before prices are looked at."""
-
-    phase: int
-    end_s: int  # by which the phase must have ended
-    option: Ints
-    seconds: Ints
-    billed: Ints
-    least: tuple[Ints, Ints, Ints]  # cost, finish and carbon that no run of it is below
-
-    def only(self, which: Ints) -> Ways:
-        least = self.least
-        return Ways(
-            self.phase,
-            self.end_s,
-            self.option[which],
-            self.seconds[which],
-            self.billed[which],
-            (least[0][which], least[1][which], least[2][which]),
-        )
-
-
-def ways_of(problem: Problem, p: int, finish_limit_s: int | None) -> Ways:
-    """Every option that does a phase in one run, as far as its first and last window tell."""
-    phase, step_s, c = problem.phases[p], problem.step_s, columns(problem)
-    end_s = limit_s(phase, problem, finish_limit_s)
-    of = np.flatnonzero((c.phase == p) & able(problem))
-    seconds = durations_s(c, of, phase.work, step_s)
-    billed = bills_s(c, of, seconds)
-    row = c.row[of]
-    finish = np.maximum(c.first[row], phase.earliest) * step_s + seconds
-    fits = (billed >= 0) & (finish <= np.minimum(c.last[row] * step_s, end_s))
-    of, seconds, billed, row, finish = of[fits], seconds[fits], billed[fits], row[fits], finish[fits]
-    cost = times_rounded_up(c.nodes[of], c.lowest[row] * billed, 3600) + c.setup[of]
-    if phase.late_cost:
-        cost = cost + phase.late_cost * np.maximum(0, -(-finish // step_s) - phase.deadline)
-    carbon = times_rounded_up(c.grams[of], seconds, step_s)
-    return Ways(p, end_s, of, seconds, billed, (cost, finish, carbon))
-
-
 def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
     """The best run of a single phase: options in the order of their least value, until that is above the best."""
     keys = ORDERS[problem.aim]
@@ -145,14 +103,17 @@ def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
     if problem.budget is not None:
         within &= ways.least[COST] <= problem.budget
     ways = ways.only(np.flatnonzero(within))
-    primary = ways.least[keys[0]]
+    primary, c = ways.least[keys[0]], columns(problem)
     best: tuple[Value, Run] | None = None
-    for number, at in enumerate(np.argsort(primary, kind="stable").tolist()):
+    order = np.argsort(primary, kind="stable").tolist()
+    # at one price the least value is that of a run: with the first of these there is a plan from the start
+    sure = next((at for at in order if len(c.windows[c.row[ways.option[at]]]) == 1), None)
+    for number, at in enumerate([*([] if sure is None else [sure]), *order]):
         if best is not None and primary[at] > best[0][0]:
             break
-        if number % 64 == 63 and time.monotonic() > stop_at:
-            raise TimeUp
-        for way in spans_of_way(problem, ways, at):
+        if number % 16 == 1 and time.monotonic() > stop_at:
+            raise TimeUp((best[1],) if best is not None else (), int(primary[at]))
+        for way in way_spans(problem, ways, at):
             start, cost = _best_start(problem, ways.phase, way)
             if start < 0:
                 continue
@@ -162,28 +123,6 @@ def _best_run(problem: Problem, ways: Ways, stop_at: float) -> Run | None:
             if best is None or (value, way.option) < (best[0], best[1].option):
                 best = value, Run(way.option, start * problem.step_s, end_s)
     return None if best is None else best[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """An option that does a whole phase in one run inside a span, starting on a step low..high."""
-
-    option: int
-    span: Span
-    seconds: int
-    billed: int
-    low: int
-    high: int
-
-
-def spans_of_way(problem: Problem, ways: Ways, at: int) -> Iterator[Way]:
-    option, seconds, billed = int(ways.option[at]), int(ways.seconds[at]), int(ways.billed[at])
-    earliest, step_s = problem.phases[ways.phase].earliest, problem.step_s
-    for span in spans_of(problem.options[option].windows, problem.horizon):
-        low = max(span.begin, earliest)
-        high = (min(span.end * step_s, ways.end_s) - seconds) // step_s
-        if low <= high:
-            yield Way(option, span, seconds, billed, low, high)
 
 
 def _best_start(problem: Problem, p: int, way: Way) -> tuple[int, int]:
@@ -209,28 +148,6 @@ def _best_start(problem: Problem, p: int, way: Way) -> tuple[int, int]:
         at = int(np.argmax(total <= least * 3600 // option.nodes))  # the first that costs no more when rounded up
         cost = least + option.setup
     return (way.low + at, cost) if cost <= budget else (-1, cost)
-
-
-def price_seconds(way: Way, step_s: int, high: int) -> Ints:
-    """What one node costs, in price x seconds, from each start step low..high."""
-    span = way.span
-    if span.summed is None:
-        return np.full(high - way.low + 1, span.price * way.billed, np.int64)
-    whole, rest = divmod(way.seconds, step_s)
-    i, j = way.low - span.begin, high - span.begin + 1
-    total: Ints = (span.summed[i + whole : j + whole] - span.summed[i:j]) * step_s
-    beyond = rest + way.billed - way.seconds  # in the last step and after the end, at the price of the last window
-    if beyond:
-        last = span.prices[i + whole : j + whole] if rest else span.prices[i + whole - 1 : j + whole - 1]
-        total = total + last * beyond
-    return total
-
-
-def money(nodes: int, total: Ints) -> Ints:
-    """Micro-USD of `total` = P price x seconds a node, without overflow: n (P div 3600) + n (P mod 3600) / 3600."""
-    quotient = total // 3600
-    rest = nodes * (total - 3600 * quotient)
-    return np.asarray(nodes * quotient - (-rest // 3600))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,7 +212,7 @@ def _phase(
         best, chosen = found[place]
         rest = rests[place, leave]
         carbon, nodes, setup = int(ways.least[CARBON][at]), int(c.nodes[option]), int(c.setup[option])
-        for way in spans_of_way(problem, ways, at):
+        for way in way_spans(problem, ways, at):
             long = ceil_div(way.seconds, step_s)
             ends = slice(way.low + long, way.high + long + 1)
             candidate = rest[:, ends].copy()
@@ -371,25 +288,3 @@ def _start_or_wait(best: Ints, chosen: Ints, keys: tuple[int, int, int]) -> _Res
     rank[ranking] = np.arange(len(ranking))
     starts = ranking[np.minimum.accumulate(rank[::-1])[::-1]]
     return _Rest(best[:, starts], starts, chosen[starts], {})
-
-
-def _few(ways: Ways) -> Ways:
-    """The options that are least in something: a first plan is made of them."""
-    least = [np.argsort(column, kind="stable")[:FEW] for column in (*ways.least, ways.seconds)]
-    return ways.only(np.unique(np.concatenate(least)))
-
-
-def _no_worse(problem: Problem, ways: Sequence[Ways], value: int) -> list[Ways]:
-    """The options whose least value, with the least of the other phases, is not above a value."""
-    key = ORDERS[problem.aim][0]
-    if key == FINISH:  # after its end, the shortest runs of the phases that follow
-        shortest = [int(way.seconds.min()) for way in ways]
-        return [
-            way.only(np.flatnonzero(way.least[FINISH] + sum(shortest[rank + 1 :]) <= value))
-            for rank, way in enumerate(ways)
-        ]
-    least = [int(way.least[key].min()) for way in ways]
-    return [
-        way.only(np.flatnonzero(way.least[key] + (sum(least) - own) <= value))
-        for way, own in zip(ways, least, strict=True)
-    ]

@@ -20,7 +20,7 @@ from planner.optimizer.columns import Ints, able, columns, spans_of
 from planner.optimizer.problem import Problem, Run
 from planner.optimizer.runs import TimeUp, ceil_div, limit_s, longest_s
 
-RIVALS = 50  # options always there that others are compared with
+RIVALS = 200  # of the fastest options, if they are always there, others are compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,12 @@ def fastest(problem: Problem, phase_index: int, begin: int, end: int) -> list[in
     c = columns(problem)
     of = np.flatnonzero((c.phase == phase_index) & able(problem) & (c.first[c.row] < end) & (c.last[c.row] > begin))
     whole = (c.first[c.row[of]] <= begin) & (c.last[c.row[of]] >= min(end, problem.horizon))
-    always = [
-        at
-        for at in of[whole].tolist()
-        if not problem.options[at].billing.blocks_s and len(spans_of(problem.options[at].windows, problem.horizon)) == 1
-    ]
+    often = [at for at in of[whole].tolist() if not problem.options[at].billing.blocks_s]
+    often = sorted(often, key=lambda at: (-int(c.rate[at]), int(c.loss[at]), at))[:RIVALS]
+    always = [at for at in often if len(spans_of(problem.options[at].windows, problem.horizon)) == 1]
     delay = c.loss[of] / c.rate[of]
     needed = np.ones(len(of), np.bool_)
-    for a in sorted(always, key=lambda at: (-int(c.rate[at]), int(c.loss[at]), at))[:RIVALS]:
+    for a in always:
         later = (delay * (1 - 1e-12) > c.loss[a] / c.rate[a]) | (c.loss[of] == c.loss[a]) | (c.loss[a] == 0)
         beaten = later & (c.rate[of] <= c.rate[a]) & (of != a)
         if needed[np.searchsorted(of, a)]:

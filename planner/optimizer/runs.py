@@ -17,7 +17,11 @@ _KNOWN: dict[int, tuple[tuple[Window, ...], int, list[Stretch]]] = {}  # by iden
 
 
 class TimeUp(Exception):
-    """A search ran out of time or memory; what it knew before still holds."""
+    """A search ran out of time or memory; what it knew before still holds, and these runs and this bound if any."""
+
+    def __init__(self, runs: tuple[Run, ...] = (), bound: int = 0) -> None:
+        super().__init__()
+        self.runs, self.bound = runs, bound
 
 
 class Interrupted(KeyboardInterrupt):

@@ -60,11 +60,9 @@ def suited(problem: Problem) -> list[int]:
     """
     c = columns(problem)
     of = np.flatnonzero(able(problem))
-    kinds, kind = np.unique(np.stack((c.row[of], c.billing[of])), axis=1, return_inverse=True)
-    example = np.empty(kinds.shape[1], np.int64)
-    example[kind.ravel()] = of
-    steady = [monotone(problem.options[at], problem.step_s, problem.horizon) for at in example.tolist()]
-    of = of[np.array(steady, np.bool_)[kind.ravel()]]
+    _, example, kind = np.unique(c.row[of] * len(c.billings) + c.billing[of], return_index=True, return_inverse=True)
+    steady = [monotone(problem.options[at], problem.step_s, problem.horizon) for at in of[example].tolist()]
+    of = of[np.array(steady, np.bool_)[kind]]
     found: list[int] = of.tolist()
     if not c.leave.any():
         return found

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 
 from planner.optimizer.chain import best_chain
@@ -191,8 +192,12 @@ class _Search:
         """Whether runs cost the same where every phase leaves its place for the next phase alone."""
         return self.free.phases == self.problem.phases or evaluate(self.free, runs) == evaluate(self.problem, runs)
 
+    @cached_property
+    def suited(self) -> list[int]:
+        return suited(self.problem)
+
     def all_suited(self) -> bool:
-        return self.one_run or len(suited(self.problem)) == len(usable(self.problem))
+        return self.one_run or len(self.suited) == len(usable(self.problem))
 
     def start_from(self, known: tuple[Run, ...], whole: Problem, index: Sequence[int]) -> None:
         """Learn runs of the whole problem if they are a plan of it on options that are left, which `index` names."""
@@ -204,7 +209,9 @@ class _Search:
         """The optimum without reasons, or what is known when the time is up."""
         try:
             return self.searched()
-        except TimeUp:
+        except TimeUp as up:
+            if up.runs:
+                self.learn(up.runs)
             return self.so_far()
 
     def searched(self) -> Solution:
@@ -215,7 +222,11 @@ class _Search:
             # the dynamic program sees the caps when there is one run in all
             sought = problem if len(self.order) == 1 else self.free
             at_most = None if self.best is None else _value(problem, self.best)
-            runs = best_chain(sought, self.order, None, self.stop_at, at_most)
+            try:
+                runs = best_chain(sought, self.order, None, self.stop_at, at_most)
+            except TimeUp as up:
+                self.bound = up.bound
+                raise
             if runs is None:
                 return Solution("infeasible")
             solution = self.learn(runs)
@@ -253,14 +264,14 @@ class _Search:
         return earliest_finish(self.free, self.order, stop_at=self.stop_at)
 
     def one_run_each(self, problem: Problem, finish_limit_s: int | None, stop_at: float) -> tuple[Run, ...] | None:
-        """The best plan of one run per phase, None when there is none or no time."""
+        """The best plan of one run per phase; what was found of it, or None, when the time is up."""
         question = (problem.aim, finish_limit_s)
         if question not in self.single:
             single = replace(problem, phases=tuple(replace(phase, max_segments=1) for phase in problem.phases))
             try:
                 self.single[question] = best_chain(single, self.order, finish_limit_s, stop_at)
-            except TimeUp:
-                return None
+            except TimeUp as up:
+                self.single[question] = up.runs or None
         return self.single[question]
 
     def by_day(self, options: list[int]) -> tuple[Run, ...]:
@@ -291,15 +302,16 @@ class _Search:
     ) -> tuple[tuple[Run, ...], int]:
         """The cheapest plan that ends by a second, caps left out, and a bound on its cost."""
         cheap = replace(self.free, aim="cost")
-        runs = self.one_run_each(cheap, finish_limit_s, self.stop_at)
         if self.one_run:
+            runs = best_chain(cheap, self.order, finish_limit_s, self.stop_at)
             # none can end by then only when nothing can
             return (soonest, NEVER) if runs is None else (runs, evaluate(cheap, runs)[0])
+        runs = self.one_run_each(cheap, finish_limit_s, self.stop_at)
         if runs is not None:
             self.learn(runs)
         plans = [runs, soonest, self.best.runs if self.best and finish_limit_s is None else None]
         known = min((plan for plan in plans if plan is not None), key=lambda plan: evaluate(cheap, plan)[0])
-        options = suited(cheap)
+        options = self.suited
         if self.all_suited():
             if report is None:
                 return best_segments(cheap, self.order, options, known, self.left_s(), finish_limit_s, self.kept)

@@ -203,6 +203,29 @@ def test_an_interrupt_returns_the_best_plan_so_far(monkeypatch: pytest.MonkeyPat
     assert check(problem, solution) == []
 
 
+def test_a_known_plan_is_a_start_and_runs_that_are_no_plan_are_ignored():
+    problem = medium(2, 3)
+    best = solve(problem)
+    assert solve(problem, 0.0, known=best.runs).runs == best.runs
+    for known in ((), best.runs[:-1], (replace(best.runs[0], option=999),), (replace(best.runs[0], end_s=1),)):
+        solution = solve(problem, known=known)
+        assert (solution.status, solution.cost, solution.finish_s) == (best.status, best.cost, best.finish_s)
+    dearer = tuple(
+        replace(option, windows=tuple(replace(w, price=w.price * 11 // 10) for w in option.windows))
+        if number == best.runs[0].option
+        else option
+        for number, option in enumerate(problem.options)
+    )
+    changed = replace(problem, options=dearer)
+    scratch, again = solve(changed), solve(changed, known=best.runs)
+    assert (again.status, again.cost, again.finish_s, again.carbon_g) == (
+        scratch.status,
+        scratch.cost,
+        scratch.finish_s,
+        scratch.carbon_g,
+    )
+
+
 def test_without_time_a_plan_that_is_hard_to_find_is_unknown():
     # 10 hours each: one after the other they need 30 hours, two at a time 20
     phases = tuple(PhaseTask(name, 990, 0, 25, after=after) for name, after in (("p", ()), ("q", (0,)), ("r", (0,))))
