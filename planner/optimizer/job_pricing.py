@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.chain import CARBON, COST, Ways, money, price_seconds, spans_of_way, ways_of
+from planner.optimizer.chain import CARBON, COST
 from planner.optimizer.problem import Aim, Problem, Run
 from planner.optimizer.runs import ceil_div, lateness, limit_s, run_carbon, run_cost
 from planner.optimizer.shared import Ints, Shared
+from planner.optimizer.ways import Ways, money, price_seconds, way_spans, ways_of
 
 Floats = NDArray[np.float64]
 Schedule = tuple[Run, ...]
@@ -244,7 +245,7 @@ class Job(Totals):
         option = problem.options[int(ways.option[at])]
         seconds, carbon = int(ways.seconds[at]), float(ways.least[CARBON][at])
         cost = np.full(problem.horizon + 1, np.inf)
-        for way in spans_of_way(problem, ways, at):
+        for way in way_spans(problem, ways, at):
             cost[way.low : way.high + 1] = money(option.nodes, price_seconds(way, h, way.high)) + option.setup
             if late is not None:
                 long = ceil_div(seconds, h)
