@@ -19,7 +19,7 @@ GRAMS_PER_TONNE = 1_000_000
 def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
     """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table.
 
-    What is bought for a time is used by any number of runs, unless `shared_terms` is False: then every run buys its own.
+    What is bought for a time is used by any number of runs; without `shared_terms` every run buys its own.
     """
     index = {key: position for position, key in enumerate(phase_keys(workload))}
     policy = workload.policy

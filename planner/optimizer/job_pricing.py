@@ -20,11 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.optimizer.chain import CARBON, COST
 from planner.optimizer.problem import Aim, Problem, Run
 from planner.optimizer.runs import ceil_div, lateness, limit_s, run_carbon, run_cost
 from planner.optimizer.shared import Ints, Shared
-from planner.optimizer.ways import Ways, money, price_seconds, way_spans, ways_of
+from planner.optimizer.ways import CARBON, COST, Ways, money, price_seconds, way_spans, ways_of
 
 Floats = NDArray[np.float64]
 Schedule = tuple[Run, ...]
