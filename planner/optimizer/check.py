@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import pairwise
 
@@ -187,17 +189,19 @@ def _together(problem: Problem, runs: tuple[Run, ...]) -> list[str]:
             wrong.append(f"{nodes} nodes run at {moment} s, at most {problem.max_nodes} may")
         if problem.max_power_w is not None and power > problem.max_power_w:
             wrong.append(f"{power} W are drawn at {moment} s, at most {problem.max_power_w} may be")
-    for offer in sorted({option.offer for option in problem.options} - {""}):
-        mine = [run for run in runs if problem.options[run.option].offer == offer]
-        if len(mine) < 2:
-            continue
-        edges = {w.start for option in problem.options if option.offer == offer for w in option.windows}
-        edges |= {w.end for option in problem.options if option.offer == offer for w in option.windows}
+    mine_of: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        mine_of[problem.options[run.option].offer].append(run)
+    shared = sorted(offer for offer, mine in mine_of.items() if offer and len(mine) > 1)
+    options_of = _largest_by_windows(problem, shared)
+    for offer in shared:
+        mine, options = mine_of[offer], options_of[offer]
+        edges = {edge for option in options for w in option.windows for edge in (w.start, w.end)}
         moments = {run.start_s for run in mine} | {edge * problem.step_s for edge in edges}
         for moment in sorted(moments):  # the capacity changes only where a window starts or ends
             used = [problem.options[run.option] for run in mine if run.start_s <= moment < run.end_s]
             nodes = sum(option.nodes for option in used)
-            if len(used) > 1 and nodes > capacity_at(problem, offer, moment // problem.step_s):
+            if len(used) > 1 and nodes > capacity_at(options, moment // problem.step_s):
                 wrong.append(f"{nodes} nodes of {offer} run at {moment} s, more than there are")
     return wrong
 
@@ -274,12 +278,22 @@ def _inside(problem: Problem, runs: tuple[Run, ...], bought: tuple[Bought, ...])
     return wrong
 
 
-def capacity_at(problem: Problem, offer: str, step: int) -> int:
-    """Nodes of an offer in a step: the stated capacity, else the largest option that may run then."""
-    stated, seen = 0, 0
+def _largest_by_windows(problem: Problem, offers: Iterable[str]) -> dict[str, list[RunOption]]:
+    """The options of each of these offers; of those that have the very same windows the one with the most nodes."""
+    found: dict[str, dict[int, RunOption]] = {offer: {} for offer in offers}
     for option in problem.options:
-        if option.offer != offer:
-            continue
+        mine = found.get(option.offer)
+        if mine is not None:
+            known = mine.setdefault(id(option.windows), option)
+            if option.nodes > known.nodes:
+                mine[id(option.windows)] = option
+    return {offer: list(mine.values()) for offer, mine in found.items()}
+
+
+def capacity_at(options: Iterable[RunOption], step: int) -> int:
+    """Nodes in a step of the offer that these options are of: what is stated, else the largest that may run then."""
+    stated, seen = 0, 0
+    for option in options:
         for window in option.windows:
             if window.start <= step < window.end:
                 stated = max(stated, window.capacity)

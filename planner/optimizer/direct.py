@@ -156,6 +156,7 @@ def _solver(time_limit_s: float) -> Any:
     solver.parameters.catch_sigint_signal = False
     solver.parameters.random_seed = SEED
     solver.parameters.linearization_level = 2
+    solver.parameters.symmetry_level = 0  # OR-Tools 9.15 can fail in its detection of symmetry
     # OR-Tools 9.15 can certify a wrong optimum through its presolve: github.com/google/or-tools/issues/5293
     solver.parameters.cp_model_probing_level = 0
     solver.parameters.presolve_inclusion_work_limit = 0

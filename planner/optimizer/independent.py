@@ -112,11 +112,12 @@ def _left(problem: Problem, runs: Sequence[Run]) -> list[RunOption]:
         if option.offer:
             of_offer.setdefault(option.offer, np.zeros(problem.horizon, np.int64))[span] += option.nodes
     for offer, used in of_offer.items():  # from used to free
-        windows = [w for option in problem.options if option.offer == offer for w in option.windows]
+        mine = [option for option in problem.options if option.offer == offer]
+        windows = [w for option in mine for w in option.windows]
         free = np.zeros(problem.horizon, np.int64)
         edges = sorted({min(max(edge, 0), problem.horizon) for w in windows for edge in (w.start, w.end)})
         for a, b in pairwise(edges):
-            free[a:b] = capacity_at(problem, offer, a)
+            free[a:b] = capacity_at(mine, a)
         of_offer[offer] = free - used
     left = []
     for option in problem.options:

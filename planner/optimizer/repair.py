@@ -196,6 +196,8 @@ class Plans:
         solver.parameters.max_time_in_seconds = time_limit_s
         solver.parameters.num_workers = WORKERS
         solver.parameters.random_seed = SEED
+        solver.parameters.catch_sigint_signal = False
+        solver.parameters.symmetry_level = 0  # OR-Tools 9.15 can fail in its detection of symmetry
         if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return False
         chosen = {c.job: c.schedule for c, pick in zip(columns, picks, strict=True) if solver.boolean_value(pick)}

@@ -11,14 +11,16 @@ Plans keep them anyway, mixtures of plans need not. They are resources of their 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.optimizer.columns import Columns, columns
 from planner.optimizer.independent import part
-from planner.optimizer.problem import Problem, Run, RunOption, Window
+from planner.optimizer.problem import Problem, Run, Window
 from planner.optimizer.runs import ceil_div
 
 Ints = NDArray[np.int64]
@@ -27,16 +29,16 @@ PARTS = (2, 3, 4, 5)  # of which a claim takes more than one in a cut
 MOST_CUTS = 8  # of a resource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shared:
-    """`amounts[r, t]` of resource r can be claimed in step t; `claims[o]` are (resource, amount) of option o.
-
-    The first `real` resources are given, the others are cuts.
+    """`amounts[r, t]` of resource r can be claimed in step t. Options that claim the same are of one kind, and
+    `claims[kind[o]]` are (resource, amount) of option o. The first `real` resources are given, the others are cuts.
     """
 
     names: tuple[str, ...]
     amounts: Ints
-    claims: dict[int, Claims]
+    kind: Ints
+    claims: list[tuple[tuple[int, int], ...]]
     step_s: int
     real: int
 
@@ -47,7 +49,7 @@ class Shared:
 
     def of(self, option: int) -> Claims:
         """What a run of the option claims."""
-        return self.claims.get(option, ())
+        return self.claims[int(self.kind[option])]
 
     def take(self, free: Ints, runs: Sequence[Run], times: int = 1) -> None:
         """Take what these runs claim from the free amounts of the given resources; -1 times: put it back."""
@@ -64,98 +66,120 @@ class Shared:
 
 def shared_of(problem: Problem, parts: Sequence[Sequence[int]]) -> Shared:
     """The resources that runs of different parts (groups of phases, of which one runs at a time) could exceed."""
-    part_of = {phase: number for number, phases in enumerate(parts) for phase in phases}
-    table = _Table(problem, [part_of[option.phase] for option in problem.options])
-    by_offer: dict[str, list[int]] = defaultdict(list)
-    for index, option in enumerate(problem.options):
-        if option.offer:
-            by_offer[option.offer].append(index)
-    for offer, mine in by_offer.items():
-        if len({table.part[index] for index in mine}) > 1:
-            amounts = _capacity([problem.options[index] for index in mine], problem.horizon)
-            table.add(offer, amounts, [(index, problem.options[index].nodes) for index in mine])
-    everything = range(len(problem.options))
-    for name, cap in (("nodes", problem.max_nodes), ("power_w", problem.max_power_w)):
+    part_of = np.zeros(len(problem.phases), np.int64)
+    for number, phases in enumerate(parts):
+        part_of[list(phases)] = number
+    table = _Table(problem, part_of)
+    table.add_offers()
+    for name, cap, claims in (
+        ("nodes", problem.max_nodes, table.nodes),
+        ("power_w", problem.max_power_w, table.power),
+    ):
         if cap is not None:
-            claims = [(index, getattr(problem.options[index], name)) for index in everything]
-            table.add(name, np.full(problem.horizon, cap, np.int64), claims)
+            table.add(name, np.full(problem.horizon, cap, np.int64), np.arange(len(claims)), claims)
     for number, limit in enumerate(problem.caps):
         amounts = np.zeros(problem.horizon, np.int64)
         for level in limit.levels:
             amounts[max(level.start, 0) : max(level.end, 0)] = level.amount
-        claims = [
-            (index, amount)
-            for index in everything
-            for at, amount in problem.options[index].claims
-            if at == number and amount
-        ]
-        table.add(limit.name, amounts, claims)
+        claims = np.array([dict(claims).get(number, 0) for claims in table.of_caps], np.int64)
+        table.add(limit.name, amounts, np.arange(len(claims)), claims)
     return table.shared()
 
 
 class _Table:
-    """Resources found so far."""
+    """Kinds of options, and the resources found so far."""
 
-    def __init__(self, problem: Problem, part: list[int]) -> None:
-        self.problem, self.part = problem, part
+    def __init__(self, problem: Problem, part_of: Ints) -> None:
+        self.problem = problem
+        c = self.columns = columns(problem)
+        self.offers, self.offer = _numbered([option.offer for option in problem.options])
+        caps, cap = _numbered([option.claims for option in problem.options])
+        power = c.power if problem.max_power_w is not None else np.zeros_like(c.power)
+        key = self.offer
+        for column in (c.nodes, power, cap):
+            key = key * (len(column) + 1) + np.unique(column, return_inverse=True)[1]
+            key = np.unique(key, return_inverse=True)[1]
+        _, first, self.kind = np.unique(key, return_index=True, return_inverse=True)
+        self.nodes, self.power, self.kind_offer = c.nodes[first], power[first], self.offer[first]
+        self.of_caps: list[Claims] = [caps[at] for at in cap[first].tolist()]
+        pairs = np.unique(self.kind * (len(part_of) + 1) + part_of[c.phase])
+        self.users: list[list[int]] = [[] for _ in first]  # parts, by kind
+        for kind, number in zip(*np.divmod(pairs, len(part_of) + 1), strict=True):
+            self.users[int(kind)].append(int(number))
         self.names: list[str] = []
         self.amounts: list[Ints] = []
-        self.claims: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.claimed: list[tuple[Ints, Ints]] = []  # by resource: kinds, and what each claims
 
-    def add(self, name: str, amounts: Ints, claims: list[tuple[int, int]]) -> None:
+    def add_offers(self) -> None:
+        """The nodes of every offer."""
+        order = np.argsort(self.kind_offer, kind="stable")
+        kinds_of = np.split(order, np.flatnonzero(np.diff(self.kind_offer[order])) + 1) if len(order) else []
+        capacity = _capacities(self.problem, self.columns, self.offer)
+        for kinds in kinds_of:
+            offer = int(self.kind_offer[kinds[0]])
+            if self.offers[offer] and len({user for kind in kinds.tolist() for user in self.users[kind]}) > 1:
+                self.add(self.offers[offer], capacity[offer], kinds, self.nodes[kinds])
+
+    def add(self, name: str, amounts: Ints, kinds: Ints, claims: Ints) -> None:
         """A resource, unless the largest claims of all parts fit together at all times."""
         most: dict[int, int] = defaultdict(int)
-        for option, claim in claims:
-            most[self.part[option]] = max(most[self.part[option]], claim)
+        for kind, claim in zip(kinds.tolist(), claims.tolist(), strict=True):
+            for user in self.users[kind]:
+                most[user] = max(most[user], claim)
         if sum(most.values()) <= int(amounts.min(initial=0)):
             return
-        for option, claim in claims:
-            if claim:
-                self.claims[option].append((len(self.names), claim))
         self.names.append(name)
         self.amounts.append(amounts)
+        self.claimed.append((kinds, claims))
 
     def cut(self) -> None:
         """The cuts of every resource that can cut anything off."""
-        users: dict[int, dict[int, int]] = defaultdict(dict)
-        for option, found in self.claims.items():
-            for resource, claim in found:
-                users[resource][option] = claim
         for resource in range(len(self.names)):
-            amounts, claims = self.amounts[resource], users[resource]
-            levels = np.unique(amounts[amounts > 0]).tolist()
-            seen: set[tuple[object, object]] = set()
-            for divisor in sorted({level // parts + 1 for level in levels for parts in PARTS} - {1}, reverse=True):
-                of_claim = {claim: claim // divisor for claim in set(claims.values())}
-                key = (tuple(sorted(of_claim.items())), tuple(level // divisor for level in levels))
-                if key in seen or len(seen) == MOST_CUTS:
-                    continue
-                seen.add(key)
-                name = f"{self.names[resource]} / {divisor}"
-                self.add(name, amounts // divisor, [(option, of_claim[claim]) for option, claim in claims.items()])
+            amounts, (kinds, claims) = self.amounts[resource], self.claimed[resource]
+            levels = np.unique(amounts[amounts > 0])
+            seen: set[bytes] = set()
+            for divisor in sorted({level // parts + 1 for level in levels.tolist() for parts in PARTS} - {1})[::-1]:
+                key = (claims // divisor).tobytes() + (levels // divisor).tobytes()
+                if key not in seen and len(seen) < MOST_CUTS:
+                    seen.add(key)
+                    self.add(f"{self.names[resource]} / {divisor}", amounts // divisor, kinds, claims // divisor)
 
     def shared(self) -> Shared:
         real = len(self.names)
         self.cut()
+        found: list[list[tuple[int, int]]] = [[] for _ in self.nodes]
+        for resource, (kinds, claims) in enumerate(self.claimed):
+            for kind, claim in zip(kinds.tolist(), claims.tolist(), strict=True):
+                if claim:
+                    found[kind].append((resource, claim))
         amounts = np.array(self.amounts, np.int64).reshape(len(self.amounts), self.problem.horizon)
-        claims = {option: tuple(found) for option, found in self.claims.items()}
-        return Shared(tuple(self.names), amounts, claims, self.problem.step_s, real)
+        return Shared(tuple(self.names), amounts, self.kind, [tuple(c) for c in found], self.problem.step_s, real)
 
 
-def _capacity(options: Sequence[RunOption], horizon: int) -> Ints:
-    """Nodes of an offer by step: what its windows state, else the largest option that may run then."""
-    stated, largest = np.zeros(horizon, np.int64), np.zeros(horizon, np.int64)
-    most: dict[int, RunOption] = {}  # of the options that share their windows the largest says all
-    for option in options:
-        known = most.get(id(option.windows))
-        if known is None or option.nodes > known.nodes:
-            most[id(option.windows)] = option
-    for option in most.values():
-        for window in option.windows:
+Thing = TypeVar("Thing", bound=Hashable)
+
+
+def _numbered(things: Sequence[Thing]) -> tuple[list[Thing], Ints]:
+    """The distinct things, and which of them each is."""
+    numbers: dict[Thing, int] = {}
+    which = np.fromiter((numbers.setdefault(thing, len(numbers)) for thing in things), np.int64, len(things))
+    return list(numbers), which
+
+
+def _capacities(problem: Problem, c: Columns, offer: Ints) -> dict[int, Ints]:
+    """Nodes of each offer by step: what its windows state, else the largest option that may run then."""
+    stated: dict[int, Ints] = defaultdict(lambda: np.zeros(problem.horizon, np.int64))
+    largest: dict[int, Ints] = defaultdict(lambda: np.zeros(problem.horizon, np.int64))
+    pairs, which = np.unique(offer * (len(c.windows) + 1) + c.row, return_inverse=True)
+    most = np.zeros(len(pairs), np.int64)  # of the options that share their windows the largest says all
+    np.maximum.at(most, which, c.nodes)
+    for pair, nodes in zip(pairs.tolist(), most.tolist(), strict=True):
+        number, row = divmod(pair, len(c.windows) + 1)
+        for window in c.windows[row]:
             span = slice(max(window.start, 0), max(window.end, 0))
-            np.maximum(stated[span], window.capacity, out=stated[span])
-            np.maximum(largest[span], option.nodes, out=largest[span])
-    return np.where(stated > 0, stated, largest)
+            np.maximum(stated[number][span], window.capacity, out=stated[number][span])
+            np.maximum(largest[number][span], nodes, out=largest[number][span])
+    return {number: np.where(stated[number] > 0, stated[number], largest[number]) for number in stated}
 
 
 def priced_part(

@@ -55,9 +55,9 @@ def test_an_option_that_is_cut_away_still_counts_for_the_capacity_of_its_offer()
     cut = clipped(problem)
     assert windows_of(cut)[0] == ((0, 4), (8, 10), (12, 16))
     for step in (*range(10), *range(12, 20)):  # the offer has two nodes, also where the option of two may not run
-        assert capacity_at(cut, "x", step) == capacity_at(problem, "x", step) == 2
+        assert capacity_at(cut.options, step) == capacity_at(problem.options, step) == 2
     without = replace(cut, options=cut.options[1:])
-    assert capacity_at(without, "x", 5) == 2
+    assert capacity_at(without.options, 5) == 2
 
 
 def test_capacities_are_stated_only_where_phases_may_share_them():
