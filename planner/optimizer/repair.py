@@ -29,15 +29,13 @@ class Plans:
         self.jobs, self.shared, self.other_cap = jobs, shared, other_cap
         self.schedules: list[Schedule] | None = None
         self.value: int | None = None
+        self._runs: tuple[Run, ...] | None = None
         self.random = np.random.default_rng(SEED)
         self.nothing = Prices.of({}, shared)
 
     def runs(self) -> tuple[Run, ...] | None:
-        """The best plan's runs by start."""
-        if self.schedules is None:
-            return None
-        runs = [run for schedule in self.schedules for run in schedule]
-        return tuple(sorted(runs, key=lambda run: (run.start_s, run.option)))
+        """The best plan's runs by start; the very same tuple until there is a better one."""
+        return self._runs
 
     def learn(self, schedules: Sequence[Schedule]) -> bool:
         """A plan that keeps the resources: whether it is the best so far."""
@@ -48,6 +46,8 @@ class Plans:
         if self.other_cap is not None and other > self.other_cap:
             return False
         self.schedules, self.value = list(schedules), value
+        runs = [run for schedule in schedules for run in schedule]
+        self._runs = tuple(sorted(runs, key=lambda run: (run.start_s, run.option)))
         return True
 
     def learn_runs(self, runs: Sequence[Run]) -> None:

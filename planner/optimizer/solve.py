@@ -42,7 +42,9 @@ from planner.optimizer.terms import solve_with_terms
 Progress = Callable[[int | None, int, float], object]
 NEVER = 1 << 62
 TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
-TIES_OPTIONS = 1000  # with more, ties between jobs side by side are not sought
+SMALL = 3000  # runs x windows: so many CP-SAT can deal with at once
+TINY = 400  # and these at once
+SHARE_OF_SMALL = 0.15  # of the time for column generation where CP-SAT can prove more
 
 
 def solve(
@@ -371,7 +373,9 @@ class _Search:
         problem = self.problem
         parts = parts_of(problem)
         orders = [order for phases in parts if (order := chain_order_of(problem, phases)) is not None]
-        if len(orders) == len(parts) > 1 and (problem.aim == "cost" or (self.one_run and problem.aim == "carbon")):
+        one_run = self.one_run and problem.aim != "finish"
+        several_runs = not self.one_run and problem.aim == "cost" and self.size() > TINY
+        if len(orders) == len(parts) > 1 and (one_run or several_runs):
             return self.portfolio(orders)
 
         def share(number: int) -> Callable[[Problem], Solution]:
@@ -396,7 +400,7 @@ class _Search:
         return self.direct()
 
     def portfolio(self, orders: Sequence[Sequence[int]]) -> Solution:
-        """Several jobs of phases in a row with one run each: branch and price."""
+        """Several jobs of phases in a row: branch and price; if small, CP-SAT for the ties and what is left open."""
         from planner.optimizer.portfolio import Portfolio  # OR-Tools takes half a second to import
 
         problem, told = self.problem, None
@@ -404,22 +408,28 @@ class _Search:
         def report(plan: tuple[Run, ...] | None, bound: int) -> object:
             nonlocal told
             news, told = plan if plan is not told else (), plan
-            too_dear = problem.aim == "cost" and problem.budget is not None and bound > problem.budget
-            return bool(self.told(news or (), bound)) or too_dear
+            return bool(self.told(news or (), bound)) or self.too_dear()
 
+        small = self.size() <= SMALL
+        share = 1.0 if self.one_run or not small else SHARE_OF_SMALL
         try:
-            search = Portfolio(problem, orders, optimum, report, self.started + self.time_limit_s)
-            search.search()
+            search = Portfolio(problem, orders, optimum, report, self.started + share * self.time_limit_s)
+            search.search(self.best.runs if self.best else ())
         except TimeUp:
             return self.so_far()
-        if not search.possible or (
-            problem.aim == "cost" and problem.budget is not None and self.bound > problem.budget
-        ):
+        if not search.possible or self.too_dear():
             return Solution("infeasible")
         found = self.so_far()
-        if found.status == "optimal" and len(problem.options) <= TIES_OPTIONS:
-            return self.direct()
-        return found
+        return self.direct() if small or not found.runs else found
+
+    def size(self) -> int:
+        """Runs x windows: the size of the direct model."""
+        return sum(self.problem.phases[o.phase].max_segments * len(o.windows) for o in self.problem.options)
+
+    def too_dear(self) -> bool:
+        """Whether the bound says that no plan keeps the budget."""
+        budget = self.problem.budget
+        return self.problem.aim == "cost" and budget is not None and self.bound > budget
 
     def cheapest_parts(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
         """The jobs apart, each as cheap as it can be by the finish of all."""
