@@ -102,13 +102,14 @@ class _Table:
         _, first, self.kind = np.unique(key, return_index=True, return_inverse=True)
         self.nodes, self.power, self.kind_offer = c.nodes[first], power[first], self.offer[first]
         self.of_caps: list[Claims] = [caps[at] for at in cap[first].tolist()]
+        # the parts that have options of kind k are users[begin[k] : begin[k + 1]]
         pairs = np.unique(self.kind * (len(part_of) + 1) + part_of[c.phase])
-        self.users: list[list[int]] = [[] for _ in first]  # parts, by kind
-        for kind, number in zip(*np.divmod(pairs, len(part_of) + 1), strict=True):
-            self.users[int(kind)].append(int(number))
+        kinds, self.users = np.divmod(pairs, len(part_of) + 1)
+        self.begin = np.searchsorted(kinds, np.arange(len(first) + 1))
         self.names: list[str] = []
         self.amounts: list[Ints] = []
         self.claimed: list[tuple[Ints, Ints]] = []  # by resource: kinds, and what each claims
+        self.used_by: list[tuple[Ints, Ints]] = []  # by resource: positions in its kinds, and the parts that have them
 
     def add_offers(self) -> None:
         """The nodes of every offer."""
@@ -117,32 +118,40 @@ class _Table:
         capacity = _capacities(self.problem, self.columns, self.offer)
         for kinds in kinds_of:
             offer = int(self.kind_offer[kinds[0]])
-            if self.offers[offer] and len({user for kind in kinds.tolist() for user in self.users[kind]}) > 1:
+            if self.offers[offer]:
                 self.add(self.offers[offer], capacity[offer], kinds, self.nodes[kinds])
 
-    def add(self, name: str, amounts: Ints, kinds: Ints, claims: Ints) -> None:
-        """A resource, unless the largest claims of all parts fit together at all times."""
-        most: dict[int, int] = defaultdict(int)
-        for kind, claim in zip(kinds.tolist(), claims.tolist(), strict=True):
-            for user in self.users[kind]:
-                most[user] = max(most[user], claim)
-        if sum(most.values()) <= int(amounts.min(initial=0)):
+    def add(self, name: str, amounts: Ints, kinds: Ints, claims: Ints, of: int | None = None) -> None:
+        """A resource (or a cut `of` one), unless it is one part's alone or the parts' largest claims fit together."""
+        if of is None:
+            positions = np.repeat(np.arange(len(kinds)), self.begin[kinds + 1] - self.begin[kinds])
+            used_by = (
+                positions,
+                np.concatenate([self.users[self.begin[k] : self.begin[k + 1]] for k in kinds.tolist()]),
+            )
+        else:
+            used_by = self.used_by[of]
+        most = np.zeros(int(used_by[1].max(initial=0)) + 1, np.int64)
+        np.maximum.at(most, used_by[1], claims[used_by[0]])
+        if np.count_nonzero(most) < 2 or int(most.sum()) <= int(amounts.min(initial=0)):
             return
         self.names.append(name)
         self.amounts.append(amounts)
         self.claimed.append((kinds, claims))
+        self.used_by.append(used_by)
 
     def cut(self) -> None:
         """The cuts of every resource that can cut anything off."""
         for resource in range(len(self.names)):
             amounts, (kinds, claims) = self.amounts[resource], self.claimed[resource]
-            levels = np.unique(amounts[amounts > 0])
+            levels = np.array(sorted(set(amounts.tolist()) - {0}), np.int64)
             seen: set[bytes] = set()
             for divisor in sorted({level // parts + 1 for level in levels.tolist() for parts in PARTS} - {1})[::-1]:
                 key = (claims // divisor).tobytes() + (levels // divisor).tobytes()
                 if key not in seen and len(seen) < MOST_CUTS:
                     seen.add(key)
-                    self.add(f"{self.names[resource]} / {divisor}", amounts // divisor, kinds, claims // divisor)
+                    name = f"{self.names[resource]} / {divisor}"
+                    self.add(name, amounts // divisor, kinds, claims // divisor, resource)
 
     def shared(self) -> Shared:
         real = len(self.names)
