@@ -339,22 +339,7 @@ def strength(m: Model) -> None:
 
 
 CONSTRAINTS: tuple[Callable[[Model], None], ...] = (
-    one_choice,
-    in_order,
-    length,
-    windows,
-    training,
-    done,
-    billing,
-    money,
-    moves,
-    carbon,
-    phase_end,
-    lateness,
-    precedence,
-    at_once,
-    offers,
-    caps,
-    totals,
-    strength,
-)
+    one_choice, in_order, length, windows, training, done, billing, money,
+    moves, carbon, phase_end, lateness, precedence, at_once, offers, caps,
+    totals, strength,
+)  # fmt: skip
