@@ -40,6 +40,8 @@ INERTIA = 0.6  # of the best prices so far in those that are tried
 FLOAT_ERROR = 1e-11  # of a bound: sums of some thousands of floats
 STILL = 6  # rounds in which a mixture that gets no better by more than SLOW has settled
 SLOW = 2e-5
+ROUNDING = 10  # rounds at the root after which its mixture is rounded to a plan
+ROOT_SHARE = 0.65  # of the time for the root
 CLOSE = 1e-9  # of the value: the master is as good as solved
 WHOLE = 1e-6  # a share this near to 1 is 1
 SHARPEN_SHARE = 0.5  # of the time left for solving jobs of several runs exactly
@@ -92,6 +94,7 @@ class Portfolio:
         self.other_cap = problem.carbon_cap if problem.aim == "cost" else problem.budget
         self.plans = Plans(self.jobs, self.shared, self.other_cap)
         self.bound = 0
+        self.root_until = stop_at - (1 - ROOT_SHARE) * (stop_at - time.monotonic())
         self.stopped = False
         self.open: list[tuple[int, int, _Branch]] = []
         self.count = 0
@@ -199,6 +202,8 @@ class Portfolio:
             prices = _between(branch.prices, mixture.prices, inertia)
             other = inertia * branch.other + (1 - inertia) * mixture.other_price
             worth.append(mixture.value)
+            if not branch.asked and len(worth) % ROUNDING == 0:
+                self.plans.round(mixture, self.master.columns, Prices.of(prices, self.shared, other))
             still = len(worth) > STILL and worth[-STILL] - worth[-1] <= SLOW * worth[-1]
             proven = self.exact or still or len(worth) % STILL == 0
             value, added = self._price(branch, prices, other, proven)
@@ -210,7 +215,7 @@ class Portfolio:
                 return branch, None
             if mixture.value - branch.bound <= CLOSE * abs(mixture.value) + 1 or (not added and inertia == 0.0):
                 return branch, mixture
-            if still and not self.exact:
+            if (still and not self.exact) or (not branch.asked and time.monotonic() > self.root_until):
                 return branch, mixture
             if not added:
                 inertia = 0.0 if inertia < 0.1 else inertia / 2
