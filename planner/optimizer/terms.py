@@ -51,7 +51,7 @@ ORDERS = {"cost": (0, 1, 2), "finish": (1, 0, 2), "carbon": (2, 0, 1)}
 NEVER = 1 << 62
 SHARE = 0.25  # of the time left that one node may take
 SHORTEST_S = 0.5
-TIES_S = 1.0  # what a proven optimum may cost in time to break its ties
+TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 
 
 def solve_with_terms(
