@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import InstanceType, Offer, Region
 from planner.allowed_offers import Offered, Refusal, allowed_offers
-from planner.energy import power
+from planner.energy import Power, power
 from planner.moves import can_move, checkpoint_gb, egress_price
+from planner.offer_windows import SharedWindows
 from planner.performance.efficiency import Efficiency
 from planner.placements import Placed, Placement, Placements, Unplaced
 from planner.pricing import (
@@ -20,13 +21,11 @@ from planner.pricing import (
     STEP_S,
     PricedWindow,
     horizon_steps,
-    pieces,
     step_at_or_after,
     step_at_or_before,
-    windows_for,
 )
 from planner.shared_limits import Limited, shared_limits
-from planner.workload import Phase, TrainingJob, Workload
+from planner.workload import Phase, Policy, TrainingJob, Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,12 +127,12 @@ def options(
     placed = {} if placed is None else placed
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
-    offered = list(allowed_offers(workload, catalog, refusals, warnings))
+    market = _market(workload, catalog, list(allowed_offers(workload, catalog, refusals, warnings)))
     found: list[Option] = []
     for job in workload.jobs:
         placements = Placements(job, workload.policy, catalog, constants, placed.setdefault(job.name, {}))
         for phase in job.phases:
-            found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
+            found.extend(_phase_options(workload, market, job, phase, placements, refusals))
     return OptionsTable(tuple(found), tuple(refusals), warnings)
 
 
@@ -159,76 +158,121 @@ def sizes(nodes: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    """An allowed offer with what is the same for every phase."""
+
+    offer: Offer
+    instance_type: InstanceType
+    region: Region
+    windows: tuple[PricedWindow, ...]
+    watts: Power
+    shared: tuple[tuple[int, Limited], ...]  # the shared limits that cover it, each with its index
+    leave_usd_gb: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """What every phase chooses from."""
+
+    sold: tuple[_Sold, ...]
+    most: dict[str, int]  # by instance type: the most nodes any offer has
+    named: dict[str, set[int]]  # by instance type: node counts that offers name
+    windows: SharedWindows
+    claims: dict[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]  # each distinct one once
+
+
+@dataclass(frozen=True, slots=True)
+class _Speed:
+    """A phase on n nodes of an instance type bought in one way: the same in every place and at every price."""
+
+    placement: Placement
+    rate: int
+    loss: int
+
+
+def _market(workload: Workload, catalog: Catalog, offered: list[Offered]) -> _Market:
+    limits = tuple(enumerate(shared_limits(workload)))
+    sold = tuple(
+        _Sold(
+            offer,
+            instance_type,
+            region,
+            windows,
+            power(catalog.accelerators[instance_type.accelerator], region),
+            tuple((index, limit) for index, limit in limits if limit.covers(offer, catalog)),
+            egress_price(workload, catalog, offer).usd_gb,
+        )
+        for offer, instance_type, region, windows in offered
+    )
+    return _Market(sold, *_sizes_wanted(offered, workload.policy.max_nodes), SharedWindows(), {})
+
+
 def _phase_options(
     workload: Workload,
-    catalog: Catalog,
+    market: _Market,
     job: TrainingJob,
     phase: Phase,
     placements: Placements,
-    offered: list[Offered],
     refusals: list[Refusal],
 ) -> Iterator[Option]:
     """The options of one phase; sizes refused for one reason are put together."""
     policy = workload.policy
-    limits = shared_limits(workload)
     gigabytes = checkpoint_gb(job) if can_move(job) else Decimal(0)
     span = phase_window(workload, job)
     label = f"{job.name}/{phase.name}"
-    placed = placements.of_phase(phase, *_sizes_wanted(offered, policy.max_nodes))
-    for offer, instance_type, region, windows in offered:
-        watts = power(catalog.accelerators[instance_type.accelerator], region)
+    placed = placements.of_phase(phase, market.most, market.named)
+    speeds: dict[tuple[str, str, int], _Speed] = {}
+    for sold in market.sold:
+        offer, instance_type = sold.offer, sold.instance_type
         refused: dict[tuple[str, str], list[int]] = defaultdict(list)
         slow: dict[int, float] = {}
         usable = False
-        shared = [(index, limit) for index, limit in enumerate(limits) if limit.covers(offer, catalog)]
-        leave_usd = gigabytes * egress_price(workload, catalog, offer).usd_gb
+        leave_usd = gigabytes * sold.leave_usd_gb
         for nodes, placement in placed[instance_type.id].items():
             if offer.node_counts and nodes not in offer.node_counts:
                 continue
-            here = tuple(w for w in windows_for(windows, nodes) if w.start < span.last and w.end > span.earliest)
+            sized = market.windows.sized(sold.windows, nodes)
+            here = market.windows.dated(sized, span.earliest, span.last)
             if not here:
                 continue
             if isinstance(placement, Unplaced):
                 refused[placement.kind, placement.reason].append(nodes)
                 continue
             accelerators = nodes * instance_type.accelerators
-            power_w = watts.watts * accelerators
-            if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
-                refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
+            power_w = sold.watts.watts * accelerators
+            claims = _claims(sold, nodes, accelerators, power_w)
+            dearest = market.windows.dearest(here) * nodes * span.last
+            if broken := _broken(policy, sold, here, claims, power_w, dearest):
+                refused["policy", broken].append(nodes)
                 continue
-            claims = _claims(shared, nodes, accelerators, power_w)
-            if above := [limits[at] for at, claim in claims if not limits[at].leaves(here, claim)]:
-                refused["policy", f"is more than {above[0].text} allows"].append(nodes)
-                continue
-            if max(w.price for w in here) * nodes * span.last > MOST_COST:
-                refused["policy", "costs more than can be counted: over 100 billion USD"].append(nodes)
-                continue
-            placement = placements.with_goodput(placement, offer)
-            rate = int(placement.tokens_per_second * STEP_S + 1e-6)
-            loss = -int(-rate * placement.startup_s // STEP_S)
+            key = instance_type.id, offer.purchase_option, nodes
+            if key not in speeds:
+                speeds[key] = _speed(placements.with_goodput(placement, offer))
+            speed = speeds[key]
+            rate, loss = speed.rate, speed.loss
             if rate <= 0 or (phase.max_segments == 1 and (span.last - span.earliest) * rate < phase.tokens + loss):
                 slow[nodes] = (phase.tokens + loss) / max(rate, 1) * STEP_S / 86400
                 continue
             usable = True
-            held = placement.held_share
-            if held < 1:
-                here = tuple(replace(window, price=round(window.price * held)) for window in here)
-            carbon_g_step = watts.grams_per_hour * accelerators * held * STEP_S / 3600
-            for piece in pieces(offer, here):
+            held = speed.placement.held_share
+            here = market.windows.dated(market.windows.scaled(sized, held), span.earliest, span.last)
+            carbon_g_step = sold.watts.grams_per_hour * accelerators * held * STEP_S / 3600
+            for piece in market.windows.pieces(offer, here):
                 yield Option(
                     job.name,
                     phase.name,
                     offer,
                     instance_type,
-                    region,
+                    sold.region,
                     nodes,
-                    placement,
+                    speed.placement,
                     piece,
                     rate,
                     loss,
                     power_w,
                     carbon_g_step,
-                    claims,
+                    market.claims.setdefault(claims, claims),
                     leave_usd,
                 )
         for (kind, reason), nodes_refused in refused.items():
@@ -242,11 +286,32 @@ def _phase_options(
             refusals.append(Refusal("no capacity", offer.id, "no size of it is both on sale and wanted", label))
 
 
-def _claims(
-    shared: list[tuple[int, Limited]], nodes: int, accelerators: int, power_w: float
-) -> tuple[tuple[int, int], ...]:
+def _claims(sold: _Sold, nodes: int, accelerators: int, power_w: float) -> tuple[tuple[int, int], ...]:
     """What a run of this size claims of each shared limit that covers its offer."""
-    return tuple((index, limit.claim(nodes, accelerators, power_w)) for index, limit in shared)
+    return tuple([(index, limit.claim(nodes, accelerators, power_w)) for index, limit in sold.shared])
+
+
+def _broken(
+    policy: Policy,
+    sold: _Sold,
+    windows: tuple[PricedWindow, ...],
+    claims: tuple[tuple[int, int], ...],
+    power_w: float,
+    dearest: int,
+) -> str:
+    """The limit that a run of one size breaks in all its windows, '' when none."""
+    if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
+        return f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"
+    for (_, limit), (_, claim) in zip(sold.shared, claims, strict=True):
+        if not limit.leaves(windows, claim):
+            return f"is more than {limit.text} allows"
+    return "costs more than can be counted: over 100 billion USD" if dearest > MOST_COST else ""
+
+
+def _speed(placement: Placement) -> _Speed:
+    """Tokens in a step, and those not trained while a run starts up."""
+    rate = int(placement.tokens_per_second * STEP_S + 1e-6)
+    return _Speed(placement, rate, -int(-rate * placement.startup_s // STEP_S))
 
 
 def _sizes_wanted(offered: list[Offered], max_nodes: int | None) -> tuple[dict[str, int], dict[str, set[int]]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
+from hardware_catalog.records import Offer
 from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, RunOption, Term, Window
 from planner.options import Option, OptionsTable, phase_window
-from planner.pricing import STEP_S, horizon_steps, is_term, micro_usd
+from planner.pricing import STEP_S, PricedWindow, horizon_steps, is_term, micro_usd
 from planner.shared_limits import Limited, shared_limits
 from planner.term_offers import term_of, use_price
 from planner.workload import Phase, TrainingJob, Workload
 
 GRAMS_PER_TONNE = 1_000_000
+BY_THE_SECOND = Billing()  # of what is bought already
 
 
 def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
@@ -25,8 +26,9 @@ def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = Tru
     policy = workload.policy
     moving = {option.job for option in table.options if option.leave_usd}
     terms = _terms(workload, table) if shared_terms else {}
+    made = _Made()
     options = tuple(
-        _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving)
+        _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving, made)
         for option in table.options
     )
     horizon = horizon_steps(workload)
@@ -83,13 +85,46 @@ def _window_of(option: Option) -> tuple[str, int]:
     return option.offer.id, option.windows[0].start
 
 
-def _run_option(option: Option, phase: int, term: tuple[int, Term] | None, moves: bool) -> RunOption:
+class _Made:
+    """What options share, made once: of one tuple of windows the very same tuple, which the optimizer remembers by.
+
+    It lasts no longer than the table, which keeps alive what the identities are of.
+    """
+
+    def __init__(self) -> None:
+        self._tuples: dict[tuple[int, int | None], tuple[Window, ...]] = {}
+        self._windows: dict[tuple[int, int | None], Window] = {}
+        self._billings: dict[tuple[int, int, tuple[int, ...]], Billing] = {}
+
+    def windows(self, priced: tuple[PricedWindow, ...], price: int | None = None) -> tuple[Window, ...]:
+        """The windows, at one price for all if one is given."""
+        key = id(priced), price
+        if key not in self._tuples:
+            self._tuples[key] = tuple([self._window(window, price) for window in priced])
+        return self._tuples[key]
+
+    def _window(self, window: PricedWindow, price: int | None) -> Window:
+        key = id(window), price
+        if key not in self._windows:
+            self._windows[key] = Window(
+                window.start, window.end, window.price if price is None else price, window.maximum_nodes
+            )
+        return self._windows[key]
+
+    def billing(self, offer: Offer) -> Billing:
+        """How the runs of an offer are billed."""
+        key = offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds
+        if key not in self._billings:
+            self._billings[key] = Billing(*key)
+        return self._billings[key]
+
+
+def _run_option(option: Option, phase: int, term: tuple[int, Term] | None, moves: bool, made: _Made) -> RunOption:
     offer = option.offer
-    windows = tuple(Window(w.start, w.end, w.price, w.maximum_nodes) for w in option.windows)
-    billing = Billing(offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds)
-    if term is not None:
-        use = use_price(offer)
-        windows, billing = tuple(replace(window, price=use) for window in windows), Billing()
+    if term is None:
+        windows, billing = made.windows(option.windows), made.billing(offer)
+    else:
+        windows, billing = made.windows(option.windows, use_price(offer)), BY_THE_SECOND
     return RunOption(
         id=f"{offer.id} x {option.nodes}",
         phase=phase,
