@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 
 from hardware_catalog.records import Offer
@@ -71,7 +71,7 @@ class SharedWindows:
             return windows
         key = id(windows), share
         if key not in self._scaled:
-            self._scaled[key] = windows, tuple(replace(w, price=round(w.price * share)) for w in windows)
+            self._scaled[key] = windows, tuple([_at(w, round(w.price * share)) for w in windows])
         return self._scaled[key][1]
 
     def pieces(self, offer: Offer, windows: Windows) -> Iterable[Windows]:
@@ -90,3 +90,8 @@ class SharedWindows:
         if id(windows) not in self._dearest:
             self._dearest[id(windows)] = windows, max(map(_PRICE, windows))
         return self._dearest[id(windows)][1]
+
+
+def _at(window: PricedWindow, price: int) -> PricedWindow:
+    """The window at another price."""
+    return PricedWindow(window.start, window.end, price, window.minimum_nodes, window.maximum_nodes)

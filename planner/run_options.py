@@ -20,7 +20,7 @@ BY_THE_SECOND = Billing()  # of what is bought already
 def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
     """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table.
 
-    What is bought for a time is used by any number of runs, unless `shared_terms` is False: then every run buys its own.
+    What is bought for a time is used by any number of runs; with `shared_terms` False every run buys its own.
     """
     index = {key: position for position, key in enumerate(phase_keys(workload))}
     policy = workload.policy
@@ -88,28 +88,27 @@ def _window_of(option: Option) -> tuple[str, int]:
 class _Made:
     """What options share, made once: of one tuple of windows the very same tuple, which the optimizer remembers by.
 
-    It lasts no longer than the table, which keeps alive what the identities are of.
+    Of the table, which keeps alive what the identities are of. No two offers have a window in common.
     """
 
     def __init__(self) -> None:
-        self._tuples: dict[tuple[int, int | None], tuple[Window, ...]] = {}
-        self._windows: dict[tuple[int, int | None], Window] = {}
+        self._tuples: dict[int, tuple[Window, ...]] = {}
+        self._windows: dict[int, Window] = {}
         self._billings: dict[tuple[int, int, tuple[int, ...]], Billing] = {}
 
     def windows(self, priced: tuple[PricedWindow, ...], price: int | None = None) -> tuple[Window, ...]:
-        """The windows, at one price for all if one is given."""
-        key = id(priced), price
-        if key not in self._tuples:
-            self._tuples[key] = tuple([self._window(window, price) for window in priced])
-        return self._tuples[key]
+        """The windows, at one price for all if the offer has one."""
+        found = self._tuples.get(id(priced))
+        if found is None:
+            found = self._tuples[id(priced)] = tuple([self._window(window, price) for window in priced])
+        return found
 
     def _window(self, window: PricedWindow, price: int | None) -> Window:
-        key = id(window), price
-        if key not in self._windows:
-            self._windows[key] = Window(
-                window.start, window.end, window.price if price is None else price, window.maximum_nodes
-            )
-        return self._windows[key]
+        found = self._windows.get(id(window))
+        if found is None:
+            price = window.price if price is None else price
+            found = self._windows[id(window)] = Window(window.start, window.end, price, window.maximum_nodes)
+        return found
 
     def billing(self, offer: Offer) -> Billing:
         """How the runs of an offer are billed."""
