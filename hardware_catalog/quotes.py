@@ -18,6 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from hardware_catalog.catalog import Catalog
+from hardware_catalog.collection import no_cycle_search
 from hardware_catalog.errors import InputError, Problem, nearest
 from hardware_catalog.offer_tables import START_RULES, TERM_RULES, TermRules, availability_of, term_of
 from hardware_catalog.read import Cells, Row, csv_rows, table_rows
@@ -48,6 +49,7 @@ class _Quote:
     term: TermRules
 
 
+@no_cycle_search()
 def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
     """The offers of a quotes file, by id; InputError with file:line: column for every problem found."""
     path = Path(path)

@@ -9,23 +9,21 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hardware_catalog.catalog import Catalog
+from hardware_catalog.collection import no_cycle_search
 from hardware_catalog.records import InstanceType, Offer, Region
-from planner.allowed_offers import Offered, Refusal, allowed_offers
-from planner.energy import Power, power
-from planner.moves import can_move, checkpoint_gb, egress_price
-from planner.offer_windows import SharedWindows
+from planner.allowed_offers import Refusal, allowed_offers
+from planner.market import Market, market_of
+from planner.moves import can_move, checkpoint_gb
 from planner.performance.efficiency import Efficiency
 from planner.placements import Placed, Placement, Placements, Unplaced
 from planner.pricing import (
-    MOST_COST,
     STEP_S,
     PricedWindow,
     horizon_steps,
     step_at_or_after,
     step_at_or_before,
 )
-from planner.shared_limits import Limited, shared_limits
-from planner.workload import Phase, Policy, TrainingJob, Workload
+from planner.workload import Phase, TrainingJob, Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +112,7 @@ class OptionsTable:
         return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
 
 
+@no_cycle_search()
 def options(
     workload: Workload,
     catalog: Catalog,
@@ -127,7 +126,7 @@ def options(
     placed = {} if placed is None else placed
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
-    market = _market(workload, catalog, list(allowed_offers(workload, catalog, refusals, warnings)))
+    market = market_of(workload, catalog, list(allowed_offers(workload, catalog, refusals, warnings)))
     found: list[Option] = []
     for job in workload.jobs:
         placements = Placements(job, workload.policy, catalog, constants, placed.setdefault(job.name, {}))
@@ -159,30 +158,6 @@ def sizes(nodes: Iterable[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sold:
-    """An allowed offer with what is the same for every phase."""
-
-    offer: Offer
-    instance_type: InstanceType
-    region: Region
-    windows: tuple[PricedWindow, ...]
-    watts: Power
-    shared: tuple[tuple[int, Limited], ...]  # the shared limits that cover it, each with its index
-    leave_usd_gb: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class _Market:
-    """What every phase chooses from."""
-
-    sold: tuple[_Sold, ...]
-    most: dict[str, int]  # by instance type: the most nodes any offer has
-    named: dict[str, set[int]]  # by instance type: node counts that offers name
-    windows: SharedWindows
-    claims: dict[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]  # each distinct one once
-
-
-@dataclass(frozen=True, slots=True)
 class _Speed:
     """A phase on n nodes of an instance type bought in one way: the same in every place and at every price."""
 
@@ -191,35 +166,19 @@ class _Speed:
     loss: int
 
 
-def _market(workload: Workload, catalog: Catalog, offered: list[Offered]) -> _Market:
-    limits = tuple(enumerate(shared_limits(workload)))
-    sold = tuple(
-        _Sold(
-            offer,
-            instance_type,
-            region,
-            windows,
-            power(catalog.accelerators[instance_type.accelerator], region),
-            tuple((index, limit) for index, limit in limits if limit.covers(offer, catalog)),
-            egress_price(workload, catalog, offer).usd_gb,
-        )
-        for offer, instance_type, region, windows in offered
-    )
-    return _Market(sold, *_sizes_wanted(offered, workload.policy.max_nodes), SharedWindows(), {})
-
-
 def _phase_options(
     workload: Workload,
-    market: _Market,
+    market: Market,
     job: TrainingJob,
     phase: Phase,
     placements: Placements,
     refusals: list[Refusal],
 ) -> Iterator[Option]:
     """The options of one phase; sizes refused for one reason are put together."""
-    policy = workload.policy
+    windows = market.windows
     gigabytes = checkpoint_gb(job) if can_move(job) else Decimal(0)
     span = phase_window(workload, job)
+    earliest, last = span.earliest, span.last
     label = f"{job.name}/{phase.name}"
     placed = placements.of_phase(phase, market.most, market.named)
     speeds: dict[tuple[str, str, int], _Speed] = {}
@@ -232,8 +191,8 @@ def _phase_options(
         for nodes, placement in placed[instance_type.id].items():
             if offer.node_counts and nodes not in offer.node_counts:
                 continue
-            sized = market.windows.sized(sold.windows, nodes)
-            here = market.windows.dated(sized, span.earliest, span.last)
+            sized = windows.sized(sold.windows, nodes)
+            here = windows.dated(sized, earliest, last)
             if not here:
                 continue
             if isinstance(placement, Unplaced):
@@ -241,9 +200,9 @@ def _phase_options(
                 continue
             accelerators = nodes * instance_type.accelerators
             power_w = sold.watts.watts * accelerators
-            claims = _claims(sold, nodes, accelerators, power_w)
-            dearest = market.windows.dearest(here) * nodes * span.last
-            if broken := _broken(policy, sold, here, claims, power_w, dearest):
+            claims = sold.claims(nodes, accelerators, power_w)
+            dearest = windows.dearest(here) * nodes * last
+            if broken := sold.broken(workload.policy, here, claims, power_w, dearest):
                 refused["policy", broken].append(nodes)
                 continue
             key = instance_type.id, offer.purchase_option, nodes
@@ -251,14 +210,14 @@ def _phase_options(
                 speeds[key] = _speed(placements.with_goodput(placement, offer))
             speed = speeds[key]
             rate, loss = speed.rate, speed.loss
-            if rate <= 0 or (phase.max_segments == 1 and (span.last - span.earliest) * rate < phase.tokens + loss):
+            if rate <= 0 or (phase.max_segments == 1 and (last - earliest) * rate < phase.tokens + loss):
                 slow[nodes] = (phase.tokens + loss) / max(rate, 1) * STEP_S / 86400
                 continue
             usable = True
             held = speed.placement.held_share
-            here = market.windows.dated(market.windows.scaled(sized, held), span.earliest, span.last)
+            here = windows.dated(windows.scaled(sized, held), earliest, last)
             carbon_g_step = sold.watts.grams_per_hour * accelerators * held * STEP_S / 3600
-            for piece in market.windows.pieces(offer, here):
+            for piece in windows.pieces(offer, here):
                 yield Option(
                     job.name,
                     phase.name,
@@ -275,56 +234,28 @@ def _phase_options(
                     market.claims.setdefault(claims, claims),
                     leave_usd,
                 )
-        for (kind, reason), nodes_refused in refused.items():
-            refusals.append(Refusal(kind, offer.id, reason, label, tuple(nodes_refused)))
-        if slow:
-            fastest = min(slow, key=lambda nodes: slow[nodes])
-            room = (span.last - span.earliest) * STEP_S / 86400
-            reason = f"too slow: {fastest} nodes need {slow[fastest]:,.1f} of the {room:,.1f} days there are"
-            refusals.append(Refusal("deadline", offer.id, reason, label, tuple(slow)))
+        refusals.extend(_refusals(offer, label, refused, slow, last - earliest))
         if not (usable or refused or slow):
             refusals.append(Refusal("no capacity", offer.id, "no size of it is both on sale and wanted", label))
 
 
-def _claims(sold: _Sold, nodes: int, accelerators: int, power_w: float) -> tuple[tuple[int, int], ...]:
-    """What a run of this size claims of each shared limit that covers its offer."""
-    return tuple([(index, limit.claim(nodes, accelerators, power_w)) for index, limit in sold.shared])
-
-
-def _broken(
-    policy: Policy,
-    sold: _Sold,
-    windows: tuple[PricedWindow, ...],
-    claims: tuple[tuple[int, int], ...],
-    power_w: float,
-    dearest: int,
-) -> str:
-    """The limit that a run of one size breaks in all its windows, '' when none."""
-    if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
-        return f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"
-    for (_, limit), (_, claim) in zip(sold.shared, claims, strict=True):
-        if not limit.leaves(windows, claim):
-            return f"is more than {limit.text} allows"
-    return "costs more than can be counted: over 100 billion USD" if dearest > MOST_COST else ""
+def _refusals(
+    offer: Offer, phase: str, refused: dict[tuple[str, str], list[int]], slow: dict[int, float], steps: int
+) -> Iterator[Refusal]:
+    """The refusals of an offer's sizes, one for each reason; `slow` are the days that a size needs."""
+    for (kind, reason), nodes in refused.items():
+        yield Refusal(kind, offer.id, reason, phase, tuple(nodes))
+    if slow:
+        fastest = min(slow, key=lambda nodes: slow[nodes])
+        room = steps * STEP_S / 86400
+        reason = f"too slow: {fastest} nodes need {slow[fastest]:,.1f} of the {room:,.1f} days there are"
+        yield Refusal("deadline", offer.id, reason, phase, tuple(slow))
 
 
 def _speed(placement: Placement) -> _Speed:
     """Tokens in a step, and those not trained while a run starts up."""
     rate = int(placement.tokens_per_second * STEP_S + 1e-6)
     return _Speed(placement, rate, -int(-rate * placement.startup_s // STEP_S))
-
-
-def _sizes_wanted(offered: list[Offered], max_nodes: int | None) -> tuple[dict[str, int], dict[str, set[int]]]:
-    """Per instance type: the most nodes any offer has, and the node counts that offers name."""
-    most: dict[str, int] = defaultdict(int)
-    named: dict[str, set[int]] = defaultdict(set)
-    for offer, instance_type, _, windows in offered:
-        limit = max(window.maximum_nodes for window in windows)
-        most[instance_type.id] = max(most[instance_type.id], min(limit, max_nodes or limit))
-        named[instance_type.id].update(window.minimum_nodes for window in windows)
-        named[instance_type.id].update(window.maximum_nodes for window in windows if window.maximum_nodes <= 64)
-        named[instance_type.id].update(offer.node_counts)
-    return most, named
 
 
 def _row(option: Option) -> dict[str, object]:

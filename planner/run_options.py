@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from hardware_catalog.collection import no_cycle_search
 from hardware_catalog.records import Offer
 from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, RunOption, Term, Window
 from planner.options import Option, OptionsTable, phase_window
@@ -17,6 +18,7 @@ GRAMS_PER_TONNE = 1_000_000
 BY_THE_SECOND = Billing()  # of what is bought already
 
 
+@no_cycle_search()
 def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
     """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table.
 
@@ -28,7 +30,13 @@ def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = Tru
     terms = _terms(workload, table) if shared_terms else {}
     made = _Made()
     options = tuple(
-        _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving, made)
+        _run_option(
+            option,
+            index[option.job, option.phase],
+            terms.get(_window_of(option)) if terms else None,
+            option.job in moving,
+            made,
+        )
         for option in table.options
     )
     horizon = horizon_steps(workload)
