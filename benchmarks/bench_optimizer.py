@@ -135,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=float, default=60.0)
-    arguments = parser.parse_args()
+    arguments, _ = parser.parse_known_args()
     print(
         "| offers | options | days | phases | segments | places | median | building | changed | again | gap | result |"
     )

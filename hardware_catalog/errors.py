@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,12 @@ class InputError(Exception):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The known name closest to a misspelt one, or '' when none is close."""
-    known = list(names)
-    folded = {candidate.casefold(): candidate for candidate in known}
+    return _nearest(name, tuple(names))
+
+
+@lru_cache(maxsize=1000)  # a file may have one mistake on every line
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    folded = {candidate.casefold(): candidate for candidate in names}
     if name.casefold() in folded:
         return folded[name.casefold()]
     found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)

@@ -12,14 +12,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache, partial
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 
 from hardware_catalog.catalog import Catalog
+from hardware_catalog.collection import no_cycle_search
 from hardware_catalog.errors import InputError, Problem, nearest
 from hardware_catalog.offer_tables import START_RULES, TERM_RULES, TermRules, availability_of, term_of
-from hardware_catalog.read import Row, csv_rows, table_rows
-from hardware_catalog.records import PURCHASE_OPTIONS, InstanceType, Offer, Window
+from hardware_catalog.read import Cells, Row, csv_rows, table_rows
+from hardware_catalog.records import PURCHASE_OPTIONS, Availability, InstanceType, Offer, Window
 from hardware_catalog.units import QUOTE_UNITS, currencies, rate_near, usd_node_hour
 
 MOST_PRICE = 1_000_000  # of a node-hour or accelerator-hour; dearer ones are slips of the pen
@@ -29,6 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 _OPTIONAL = (*TERM_RULES, *START_RULES)
 _SAME = ("instance_type", "region", "purchase_option", "currency", *_OPTIONAL)
+_ALL_CELLS, _SAME_CELLS = itemgetter(*COLUMNS, *_OPTIONAL), itemgetter(*_SAME)
 _ANYWHERE = "on-premises"  # its machines may stand in any region, and any machine in its regions
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -45,6 +49,7 @@ class _Quote:
     term: TermRules
 
 
+@no_cycle_search()
 def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
     """The offers of a quotes file, by id; InputError with file:line: column for every problem found."""
     path = Path(path)
@@ -52,20 +57,21 @@ def read_quotes(path: Path, catalog: Catalog) -> tuple[Offer, ...]:
     by_offer: dict[str, list[_Quote]] = defaultdict(list)
     lines: dict[tuple[str, ...], int] = {}
     rows = 0
+    quotes = _Quotes(catalog)
     for row in _rows(path, problems):
         rows += 1
-        cells = tuple(row.cells[column] for column in (*COLUMNS, *_OPTIONAL))
+        cells = _ALL_CELLS(row.cells)
         if cells in lines:
             row.problem("offer", f"the row repeats line {lines[cells]}")
             continue
         lines[cells] = row.line
-        quote = _quote(row, catalog)
+        quote = quotes.of(row)
         if quote is not None:
             by_offer[row.cells["offer"]].append(quote)
     if not rows and not problems:
         problems.append(Problem("has no quotes below its header", str(path)))
-    for quotes in by_offer.values():
-        _check_windows(quotes)
+    for of_one in by_offer.values():
+        _check_windows(of_one)
     if problems:
         raise InputError(problems)
     return tuple(_offer(offer_id, by_offer[offer_id], catalog) for offer_id in sorted(by_offer))
@@ -111,35 +117,65 @@ def _text(cell: object) -> str:
     return str(cell)
 
 
-def _quote(row: Row, catalog: Catalog) -> _Quote | None:
-    before = len(row.problems)
-    row.text("offer")
-    instance_type = catalog.instance_types.get(row.known("instance_type", catalog.instance_types, "an instance type"))
-    region = _region(row, catalog, instance_type)
-    option = row.choice("purchase_option", PURCHASE_OPTIONS)
-    price, per = row.decimal("price", MOST_PRICE), row.choice("per", QUOTE_UNITS)
-    currency = row.choice("currency", currencies(catalog.rates))
-    minimum, maximum = row.maybe_integer("minimum_nodes", 1), row.maybe_integer("maximum_nodes", 1)
-    start, end = row.maybe_instant("available_from"), row.maybe_instant("available_until")
-    valid, term = row.maybe_day("valid_from"), term_of(row)
-    if minimum is not None and maximum is not None and minimum > maximum:
-        row.problem("minimum_nodes", f"{minimum} is above maximum_nodes {maximum}")
-    if start is not None and end is not None and end <= start:
-        said = f"{row.cells['available_until']} is not after available_from {row.cells['available_from']}"
-        row.problem("available_until", said)
-    if instance_type is None or len(row.problems) > before:
-        return None
-    basis = f"quote: {row.file}:{row.line}"
-    if maximum is None:
-        provider = catalog.providers[instance_type.provider]
-        default = availability_of(catalog.availabilities, instance_type, provider, option)
-        if default is None:
-            row.problem("maximum_nodes", "is empty and the catalog has no default for it")
+class _Quotes:
+    """Reads rows as quotes; what most rows of a file have in common is worked out once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._currencies = currencies(catalog.rates)
+        self._thing = Cells(("instance_type", "region", "purchase_option"), self._thing_of)
+        self._unit = Cells(("per", "currency"), self._unit_of)
+        self._sizes = Cells(("minimum_nodes", "maximum_nodes"), _sizes_of)
+        self._start = Cells(("available_from",), lambda row: row.maybe_instant("available_from"))
+        self._end = Cells(("available_until",), lambda row: row.maybe_instant("available_until"))
+        self._rules = Cells(("valid_from", *_OPTIONAL), lambda row: (row.maybe_day("valid_from"), term_of(row)))
+        self._rate = cache(partial(rate_near, catalog.rates))
+        self._default = cache(self._default_of)
+
+    def of(self, row: Row) -> _Quote | None:
+        """The quote of a row, None when something is wrong with it."""
+        before = len(row.problems)
+        row.text("offer")
+        instance_type, region, option = self._thing.of(row)
+        price, (per, currency) = row.decimal("price", MOST_PRICE), self._unit.of(row)
+        minimum, maximum = self._sizes.of(row)
+        start, end = self._start.of(row), self._end.of(row)
+        valid, term = self._rules.of(row)
+        if minimum is not None and maximum is not None and minimum > maximum:
+            row.problem("minimum_nodes", f"{minimum} is above maximum_nodes {maximum}")
+        if start is not None and end is not None and end <= start:
+            said = f"{row.cells['available_until']} is not after available_from {row.cells['available_from']}"
+            row.problem("available_until", said)
+        if instance_type is None or len(row.problems) > before:
             return None
-        maximum, basis = max(default.maximum_nodes, minimum or 1), default.basis
-    usd = usd_node_hour(price, per, instance_type.accelerators, rate_near(catalog.rates, currency, valid))
-    window = Window(start, end, minimum or 1, maximum, usd)
-    return _Quote(row, instance_type, region, option, window, row.cells["valid_from"], basis, term)
+        basis = f"quote: {row.file}:{row.line}"
+        if maximum is None:
+            default = self._default(instance_type.id, option)
+            if default is None:
+                row.problem("maximum_nodes", "is empty and the catalog has no default for it")
+                return None
+            maximum, basis = max(default.maximum_nodes, minimum or 1), default.basis
+        usd = usd_node_hour(price, per, instance_type.accelerators, self._rate(currency, valid))
+        window = Window(start, end, minimum or 1, maximum, usd)
+        return _Quote(row, instance_type, region, option, window, row.cells["valid_from"], basis, term)
+
+    def _thing_of(self, row: Row) -> tuple[InstanceType | None, str, str]:
+        types = self._catalog.instance_types
+        instance_type = types.get(row.known("instance_type", types, "an instance type"))
+        region = _region(row, self._catalog, instance_type)
+        return instance_type, region, row.choice("purchase_option", PURCHASE_OPTIONS)
+
+    def _unit_of(self, row: Row) -> tuple[str, str]:
+        per = row.choice("per", QUOTE_UNITS)
+        return per, row.choice("currency", self._currencies)
+
+    def _default_of(self, instance_type: str, option: str) -> Availability | None:
+        kind = self._catalog.instance_types[instance_type]
+        return availability_of(self._catalog.availabilities, kind, self._catalog.providers[kind.provider], option)
+
+
+def _sizes_of(row: Row) -> tuple[int | None, int | None]:
+    return row.maybe_integer("minimum_nodes", 1), row.maybe_integer("maximum_nodes", 1)
 
 
 def _region(row: Row, catalog: Catalog, instance_type: InstanceType | None) -> str:
@@ -166,7 +202,10 @@ def _region(row: Row, catalog: Catalog, instance_type: InstanceType | None) -> s
 def _check_windows(quotes: list[_Quote]) -> None:
     """Rows of one offer speak of one thing, and no two at one time."""
     first = quotes[0].row
+    same = _SAME_CELLS(first.cells)
     for quote in quotes[1:]:
+        if _SAME_CELLS(quote.row.cells) == same:
+            continue
         for field in _SAME:
             here, there = quote.row.cells[field], first.cells[field]
             if here != there and not (field == "region" and quote.region == quotes[0].region):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from hardware_catalog.errors import Problem, nearest
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NEVER = date(1, 1, 1)
+
+Said = TypeVar("Said")
 
 
 @dataclass(slots=True)
@@ -61,13 +65,14 @@ class Row:
         if not _NUMBER.fullmatch(value):
             self.problem(field, _expected("a number", value))
             return Decimal(1)
-        if Decimal(value) <= 0:
+        number = Decimal(value)
+        if number <= 0:
             self.problem(field, f"expected a number above 0, got {value}")
             return Decimal(1)
-        if Decimal(value) > most:
+        if number > most:
             self.problem(field, f"expected at most {most:,}, got {value}")
             return Decimal(1)
-        return Decimal(value)
+        return number
 
     def integer(self, field: str, least: int = 0) -> int:
         """A whole number not below `least`."""
@@ -158,6 +163,26 @@ class Row:
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+class Cells(Generic[Said]):
+    """What some cells of a row say, read once for all rows in which they are the same and nothing is wrong."""
+
+    def __init__(self, columns: Sequence[str], said: Callable[[Row], Said]) -> None:
+        self._cells = itemgetter(*columns)
+        self._said = said
+        self._known: dict[object, Said] = {}
+
+    def of(self, row: Row) -> Said:
+        """What the row's cells say; what is wrong with them is told for every row."""
+        cells = self._cells(row.cells)
+        if cells in self._known:
+            return self._known[cells]
+        before = len(row.problems)
+        said = self._said(row)
+        if len(row.problems) == before:
+            self._known[cells] = said
+        return said
+
+
 def csv_rows(path: Path, columns: Sequence[str], problems: list[Problem], optional: Sequence[str] = ()) -> list[Row]:
     """The rows of a CSV file that must have exactly these columns, in any order, and may have the optional ones."""
     try:
@@ -196,11 +221,12 @@ def table_rows(
     problems.extend(wrong)
     if wrong:
         return
+    size = len(header)
     for line, cells in filled:
-        if len(cells) < len(header) or any(cells[len(header) :]):
-            problems.append(Problem(f"expected {len(header)} cells, got {len(cells)}", file, line))
+        if len(cells) < size or any(cells[size:]):
+            problems.append(Problem(f"expected {size} cells, got {len(cells)}", file, line))
         else:
-            yield Row(file, line, absent | dict(zip(header, cells[: len(header)], strict=True)), problems)
+            yield Row(file, line, absent | dict(zip(header, cells[:size], strict=True)), problems)
 
 
 def unique(rows: Iterable[Row], *fields: str) -> Iterator[Row]:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hardware_catalog.catalog import Catalog
+from hardware_catalog.collection import no_cycle_search
 from hardware_catalog.records import InstanceType, Offer, Region
-from planner.allowed_offers import Offered, Refusal, allowed_offers
-from planner.energy import power
-from planner.moves import can_move, checkpoint_gb, egress_price
+from planner.allowed_offers import Refusal, allowed_offers
+from planner.market import Market, market_of
+from planner.moves import can_move, checkpoint_gb
 from planner.performance.efficiency import Efficiency
 from planner.placements import Placed, Placement, Placements, Unplaced
 from planner.pricing import (
-    MOST_COST,
     STEP_S,
     PricedWindow,
     horizon_steps,
-    pieces,
     step_at_or_after,
     step_at_or_before,
-    windows_for,
 )
-from planner.shared_limits import Limited, shared_limits
 from planner.workload import Phase, TrainingJob, Workload
 
 if TYPE_CHECKING:
@@ -115,6 +112,7 @@ class OptionsTable:
         return pd.DataFrame(rows, columns=["kind", "phase", "offer", "nodes", "reason"])
 
 
+@no_cycle_search()
 def options(
     workload: Workload,
     catalog: Catalog,
@@ -128,12 +126,12 @@ def options(
     placed = {} if placed is None else placed
     refusals: list[Refusal] = []
     warnings: dict[str, tuple[str, ...]] = {}
-    offered = list(allowed_offers(workload, catalog, refusals, warnings))
+    market = market_of(workload, catalog, list(allowed_offers(workload, catalog, refusals, warnings)))
     found: list[Option] = []
     for job in workload.jobs:
         placements = Placements(job, workload.policy, catalog, constants, placed.setdefault(job.name, {}))
         for phase in job.phases:
-            found.extend(_phase_options(workload, catalog, job, phase, placements, offered, refusals))
+            found.extend(_phase_options(workload, market, job, phase, placements, refusals))
     return OptionsTable(tuple(found), tuple(refusals), warnings)
 
 
@@ -159,107 +157,105 @@ def sizes(nodes: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Speed:
+    """A phase on n nodes of an instance type bought in one way: the same in every place and at every price."""
+
+    placement: Placement
+    rate: int
+    loss: int
+
+
 def _phase_options(
     workload: Workload,
-    catalog: Catalog,
+    market: Market,
     job: TrainingJob,
     phase: Phase,
     placements: Placements,
-    offered: list[Offered],
     refusals: list[Refusal],
 ) -> Iterator[Option]:
     """The options of one phase; sizes refused for one reason are put together."""
-    policy = workload.policy
-    limits = shared_limits(workload)
+    windows = market.windows
     gigabytes = checkpoint_gb(job) if can_move(job) else Decimal(0)
     span = phase_window(workload, job)
+    earliest, last = span.earliest, span.last
     label = f"{job.name}/{phase.name}"
-    placed = placements.of_phase(phase, *_sizes_wanted(offered, policy.max_nodes))
-    for offer, instance_type, region, windows in offered:
-        watts = power(catalog.accelerators[instance_type.accelerator], region)
+    placed = placements.of_phase(phase, market.most, market.named)
+    speeds: dict[tuple[str, str, int], _Speed] = {}
+    for sold in market.sold:
+        offer, instance_type = sold.offer, sold.instance_type
         refused: dict[tuple[str, str], list[int]] = defaultdict(list)
         slow: dict[int, float] = {}
         usable = False
-        shared = [(index, limit) for index, limit in enumerate(limits) if limit.covers(offer, catalog)]
-        leave_usd = gigabytes * egress_price(workload, catalog, offer).usd_gb
+        leave_usd = gigabytes * sold.leave_usd_gb
         for nodes, placement in placed[instance_type.id].items():
             if offer.node_counts and nodes not in offer.node_counts:
                 continue
-            here = tuple(w for w in windows_for(windows, nodes) if w.start < span.last and w.end > span.earliest)
+            sized = windows.sized(sold.windows, nodes)
+            here = windows.dated(sized, earliest, last)
             if not here:
                 continue
             if isinstance(placement, Unplaced):
                 refused[placement.kind, placement.reason].append(nodes)
                 continue
             accelerators = nodes * instance_type.accelerators
-            power_w = watts.watts * accelerators
-            if policy.max_power_mw is not None and power_w > policy.max_power_mw * 1e6:
-                refused["policy", f"draws more than policy.max_power_mw = {policy.max_power_mw:g}"].append(nodes)
+            power_w = sold.watts.watts * accelerators
+            claims = sold.claims(nodes, accelerators, power_w)
+            dearest = windows.dearest(here) * nodes * last
+            if broken := sold.broken(workload.policy, here, claims, power_w, dearest):
+                refused["policy", broken].append(nodes)
                 continue
-            claims = _claims(shared, nodes, accelerators, power_w)
-            if above := [limits[at] for at, claim in claims if not limits[at].leaves(here, claim)]:
-                refused["policy", f"is more than {above[0].text} allows"].append(nodes)
-                continue
-            if max(w.price for w in here) * nodes * span.last > MOST_COST:
-                refused["policy", "costs more than can be counted: over 100 billion USD"].append(nodes)
-                continue
-            placement = placements.with_goodput(placement, offer)
-            rate = int(placement.tokens_per_second * STEP_S + 1e-6)
-            loss = -int(-rate * placement.startup_s // STEP_S)
-            if rate <= 0 or (phase.max_segments == 1 and (span.last - span.earliest) * rate < phase.tokens + loss):
+            key = instance_type.id, offer.purchase_option, nodes
+            if key not in speeds:
+                speeds[key] = _speed(placements.with_goodput(placement, offer))
+            speed = speeds[key]
+            rate, loss = speed.rate, speed.loss
+            if rate <= 0 or (phase.max_segments == 1 and (last - earliest) * rate < phase.tokens + loss):
                 slow[nodes] = (phase.tokens + loss) / max(rate, 1) * STEP_S / 86400
                 continue
             usable = True
-            held = placement.held_share
-            if held < 1:
-                here = tuple(replace(window, price=round(window.price * held)) for window in here)
-            carbon_g_step = watts.grams_per_hour * accelerators * held * STEP_S / 3600
-            for piece in pieces(offer, here):
+            held = speed.placement.held_share
+            here = windows.dated(windows.scaled(sized, held), earliest, last)
+            carbon_g_step = sold.watts.grams_per_hour * accelerators * held * STEP_S / 3600
+            for piece in windows.pieces(offer, here):
                 yield Option(
                     job.name,
                     phase.name,
                     offer,
                     instance_type,
-                    region,
+                    sold.region,
                     nodes,
-                    placement,
+                    speed.placement,
                     piece,
                     rate,
                     loss,
                     power_w,
                     carbon_g_step,
-                    claims,
+                    market.claims.setdefault(claims, claims),
                     leave_usd,
                 )
-        for (kind, reason), nodes_refused in refused.items():
-            refusals.append(Refusal(kind, offer.id, reason, label, tuple(nodes_refused)))
-        if slow:
-            fastest = min(slow, key=lambda nodes: slow[nodes])
-            room = (span.last - span.earliest) * STEP_S / 86400
-            reason = f"too slow: {fastest} nodes need {slow[fastest]:,.1f} of the {room:,.1f} days there are"
-            refusals.append(Refusal("deadline", offer.id, reason, label, tuple(slow)))
+        refusals.extend(_refusals(offer, label, refused, slow, last - earliest))
         if not (usable or refused or slow):
             refusals.append(Refusal("no capacity", offer.id, "no size of it is both on sale and wanted", label))
 
 
-def _claims(
-    shared: list[tuple[int, Limited]], nodes: int, accelerators: int, power_w: float
-) -> tuple[tuple[int, int], ...]:
-    """What a run of this size claims of each shared limit that covers its offer."""
-    return tuple((index, limit.claim(nodes, accelerators, power_w)) for index, limit in shared)
+def _refusals(
+    offer: Offer, phase: str, refused: dict[tuple[str, str], list[int]], slow: dict[int, float], steps: int
+) -> Iterator[Refusal]:
+    """The refusals of an offer's sizes, one for each reason; `slow` are the days that a size needs."""
+    for (kind, reason), nodes in refused.items():
+        yield Refusal(kind, offer.id, reason, phase, tuple(nodes))
+    if slow:
+        fastest = min(slow, key=lambda nodes: slow[nodes])
+        room = steps * STEP_S / 86400
+        reason = f"too slow: {fastest} nodes need {slow[fastest]:,.1f} of the {room:,.1f} days there are"
+        yield Refusal("deadline", offer.id, reason, phase, tuple(slow))
 
 
-def _sizes_wanted(offered: list[Offered], max_nodes: int | None) -> tuple[dict[str, int], dict[str, set[int]]]:
-    """Per instance type: the most nodes any offer has, and the node counts that offers name."""
-    most: dict[str, int] = defaultdict(int)
-    named: dict[str, set[int]] = defaultdict(set)
-    for offer, instance_type, _, windows in offered:
-        limit = max(window.maximum_nodes for window in windows)
-        most[instance_type.id] = max(most[instance_type.id], min(limit, max_nodes or limit))
-        named[instance_type.id].update(window.minimum_nodes for window in windows)
-        named[instance_type.id].update(window.maximum_nodes for window in windows if window.maximum_nodes <= 64)
-        named[instance_type.id].update(offer.node_counts)
-    return most, named
+def _speed(placement: Placement) -> _Speed:
+    """Tokens in a step, and those not trained while a run starts up."""
+    rate = int(placement.tokens_per_second * STEP_S + 1e-6)
+    return _Speed(placement, rate, -int(-rate * placement.startup_s // STEP_S))
 
 
 def _row(option: Option) -> dict[str, object]:

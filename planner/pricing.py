@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 
 from hardware_catalog.catalog import Catalog
 from hardware_catalog.records import Offer
@@ -19,6 +20,9 @@ STEP_S = 3600
 TERM_S = 86_400  # what is sold by less is billed by the run
 MICRO = 1_000_000
 MOST_COST = 100_000_000_000 * MICRO  # of one run: the optimizer counts micro-USD in 64 bits
+
+
+_START, _TERMS = attrgetter("start"), attrgetter("price", "minimum_nodes", "maximum_nodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,7 @@ def priced_windows(workload: Workload, catalog: Catalog, offer: Offer) -> tuple[
         if start < end and maximum > 0:
             price = micro_usd(window.price_usd_node_hour)
             windows.append(PricedWindow(start, end, price, window.minimum_nodes, maximum))
-    return _joined(sorted(windows, key=lambda window: window.start))
-
-
-def windows_for(windows: Iterable[PricedWindow], nodes: int) -> tuple[PricedWindow, ...]:
-    """Those windows in which exactly this many nodes can be had."""
-    return tuple(window for window in windows if window.minimum_nodes <= nodes <= window.maximum_nodes)
+    return _joined(sorted(windows, key=_START))
 
 
 def is_term(offer: Offer) -> bool:
@@ -113,19 +112,11 @@ def is_term(offer: Offer) -> bool:
     return all(length >= TERM_S and length % STEP_S == 0 for length in lengths)
 
 
-def pieces(offer: Offer, windows: tuple[PricedWindow, ...]) -> list[tuple[PricedWindow, ...]]:
-    """The windows that one option may use: all of them, or of an offer bought for a time each alone.
-
-    A purchase has one price, so runs in it do not go on into a window with another.
-    """
-    return [(window,) for window in windows] if is_term(offer) else [windows]
-
-
 def _joined(windows: Iterable[PricedWindow]) -> tuple[PricedWindow, ...]:
     """Windows in their order, equal neighbours made one."""
     found: list[PricedWindow] = []
     for window in windows:
-        if found and found[-1].end == window.start and replace(found[-1], start=window.start, end=window.end) == window:
+        if found and found[-1].end == window.start and _TERMS(found[-1]) == _TERMS(window):
             found[-1] = replace(found[-1], end=window.end)
         else:
             found.append(window)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
+from hardware_catalog.collection import no_cycle_search
+from hardware_catalog.records import Offer
 from planner.optimizer.problem import Billing, Cap, Level, PhaseTask, Problem, RunOption, Term, Window
 from planner.options import Option, OptionsTable, phase_window
-from planner.pricing import STEP_S, horizon_steps, is_term, micro_usd
+from planner.pricing import STEP_S, PricedWindow, horizon_steps, is_term, micro_usd
 from planner.shared_limits import Limited, shared_limits
 from planner.term_offers import term_of, use_price
 from planner.workload import Phase, TrainingJob, Workload
 
 GRAMS_PER_TONNE = 1_000_000
+BY_THE_SECOND = Billing()  # of what is bought already
 
 
+@no_cycle_search()
 def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = True) -> Problem:
     """The integers the optimizer sees: phases of all jobs in file order, and one run option per row of the table.
 
@@ -25,8 +28,15 @@ def to_problem(workload: Workload, table: OptionsTable, shared_terms: bool = Tru
     policy = workload.policy
     moving = {option.job for option in table.options if option.leave_usd}
     terms = _terms(workload, table) if shared_terms else {}
+    made = _Made()
     options = tuple(
-        _run_option(option, index[option.job, option.phase], terms.get(_window_of(option)), option.job in moving)
+        _run_option(
+            option,
+            index[option.job, option.phase],
+            terms.get(_window_of(option)) if terms else None,
+            option.job in moving,
+            made,
+        )
         for option in table.options
     )
     horizon = horizon_steps(workload)
@@ -83,13 +93,45 @@ def _window_of(option: Option) -> tuple[str, int]:
     return option.offer.id, option.windows[0].start
 
 
-def _run_option(option: Option, phase: int, term: tuple[int, Term] | None, moves: bool) -> RunOption:
+class _Made:
+    """What options share, made once: of one tuple of windows the very same tuple, which the optimizer remembers by.
+
+    Of the table, which keeps alive what the identities are of. No two offers have a window in common.
+    """
+
+    def __init__(self) -> None:
+        self._tuples: dict[int, tuple[Window, ...]] = {}
+        self._windows: dict[int, Window] = {}
+        self._billings: dict[tuple[int, int, tuple[int, ...]], Billing] = {}
+
+    def windows(self, priced: tuple[PricedWindow, ...], price: int | None = None) -> tuple[Window, ...]:
+        """The windows, at one price for all if the offer has one."""
+        found = self._tuples.get(id(priced))
+        if found is None:
+            found = self._tuples[id(priced)] = tuple([self._window(window, price) for window in priced])
+        return found
+
+    def _window(self, window: PricedWindow, price: int | None) -> Window:
+        found = self._windows.get(id(window))
+        if found is None:
+            price = window.price if price is None else price
+            found = self._windows[id(window)] = Window(window.start, window.end, price, window.maximum_nodes)
+        return found
+
+    def billing(self, offer: Offer) -> Billing:
+        """How the runs of an offer are billed."""
+        key = offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds
+        if key not in self._billings:
+            self._billings[key] = Billing(*key)
+        return self._billings[key]
+
+
+def _run_option(option: Option, phase: int, term: tuple[int, Term] | None, moves: bool, made: _Made) -> RunOption:
     offer = option.offer
-    windows = tuple(Window(w.start, w.end, w.price, w.maximum_nodes) for w in option.windows)
-    billing = Billing(offer.minimum_seconds, offer.billing_unit_seconds, offer.blocks_seconds)
-    if term is not None:
-        use = use_price(offer)
-        windows, billing = tuple(replace(window, price=use) for window in windows), Billing()
+    if term is None:
+        windows, billing = made.windows(option.windows), made.billing(offer)
+    else:
+        windows, billing = made.windows(option.windows, use_price(offer)), BY_THE_SECOND
     return RunOption(
         id=f"{offer.id} x {option.nodes}",
         phase=phase,

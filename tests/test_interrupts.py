@@ -36,7 +36,8 @@ JOB = """
       - {{instance_type: aws/p5.48xlarge, nodes: 4, tokens_per_second: 1_000_000, effective: true}}
       - {{instance_type: aws/p5.48xlarge, nodes: 8, tokens_per_second: 1_800_000, effective: true}}
     phases:
-      - {{name: train, tokens: {tokens}B, sequence_length: 4096, global_batch_tokens: 4194304}}
+      - {{name: train, tokens: {tokens}B, sequence_length: 4096, global_batch_tokens: 4194304,
+         max_segments: {segments}}}
 """
 # the signal is sent to the process itself, at the moment that matters: a terminal does the same on Ctrl-C
 INTERRUPT = """
@@ -52,7 +53,9 @@ def before(owner, name, seconds=None):
 RUN = "\nfrom planner.cli import main\nmain()\n"
 
 
-def interrupted(folder: Path, verb: str, where: str, jobs: int = 1, more: str = "") -> subprocess.CompletedProcess[str]:
+def interrupted(
+    folder: Path, verb: str, where: str, jobs: int = 1, more: str = "", segments: int = 1
+) -> subprocess.CompletedProcess[str]:
     """The verb on jobs that want the same spot nodes, whose prices change by the day; `where` calls `before`."""
     rng = random.Random(1)
     days = [(datetime(2026, 12, 1) + timedelta(days=day)).isoformat() + "Z" for day in range(41)]
@@ -63,7 +66,9 @@ def interrupted(folder: Path, verb: str, where: str, jobs: int = 1, more: str = 
         for start, end in pairwise(days)
     ]
     (folder / "quotes.csv").write_text(HEADER + "".join(rows))
-    described = "".join(JOB.format(number=number, tokens=300 + 20 * number) for number in range(jobs))
+    described = "".join(
+        JOB.format(number=number, tokens=300 + 20 * number, segments=segments) for number in range(jobs)
+    )
     (folder / "workload.yaml").write_text(WORKLOAD.format(more=more) + described)
     options = ["--quotes", str(folder / "quotes.csv"), "--only-quotes", "--json", "--time-limit", "100"]
     command = [sys.executable, "-c", INTERRUPT + where + RUN, verb, str(folder / "workload.yaml"), *options]
@@ -83,7 +88,7 @@ FEASIBILITY = "from planner.optimizer.feasibility import Feasibility as at\n"
 
 
 def test_the_best_plan_of_several_jobs_so_far_with_its_gap(tmp_path: Path) -> None:
-    made = interrupted(tmp_path, "plan", PLANNING + "before(at, 'solve', 5)", jobs=4)
+    made = interrupted(tmp_path, "plan", PLANNING + "before(at, 'solve', 5)", jobs=4, segments=3)
     assert made.returncode == 0
     plan = Plan.model_validate(answer(made))
     assert plan.status == "feasible"

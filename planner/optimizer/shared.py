@@ -125,10 +125,8 @@ class _Table:
         """A resource (or a cut `of` one), unless it is one part's alone or the parts' largest claims fit together."""
         if of is None:
             positions = np.repeat(np.arange(len(kinds)), self.begin[kinds + 1] - self.begin[kinds])
-            used_by = (
-                positions,
-                np.concatenate([self.users[self.begin[k] : self.begin[k + 1]] for k in kinds.tolist()]),
-            )
+            users = [self.users[self.begin[k] : self.begin[k + 1]] for k in kinds.tolist()]
+            used_by = positions, np.concatenate([np.zeros(0, np.int64), *users])
         else:
             used_by = self.used_by[of]
         most = np.zeros(int(used_by[1].max(initial=0)) + 1, np.int64)
@@ -177,8 +175,8 @@ def _numbered(things: Sequence[Thing]) -> tuple[list[Thing], Ints]:
 
 def _capacities(problem: Problem, c: Columns, offer: Ints) -> dict[int, Ints]:
     """Nodes of each offer by step: what its windows state, else the largest option that may run then."""
-    stated: dict[int, Ints] = defaultdict(lambda: np.zeros(problem.horizon, np.int64))
-    largest: dict[int, Ints] = defaultdict(lambda: np.zeros(problem.horizon, np.int64))
+    stated = {number: np.zeros(problem.horizon, np.int64) for number in np.unique(offer).tolist()}
+    largest = {number: np.zeros(problem.horizon, np.int64) for number in stated}
     pairs, which = np.unique(offer * (len(c.windows) + 1) + c.row, return_inverse=True)
     most = np.zeros(len(pairs), np.int64)  # of the options that share their windows the largest says all
     np.maximum.at(most, which, c.nodes)

@@ -11,8 +11,9 @@ import openpyxl
 import pytest
 
 from hardware_catalog.catalog import Catalog, with_offers
-from hardware_catalog.errors import InputError
+from hardware_catalog.errors import InputError, Problem
 from hardware_catalog.quotes import COLUMNS, read_quotes
+from hardware_catalog.read import Cells, Row
 
 from .conftest import QUOTE
 
@@ -323,3 +324,27 @@ def test_a_workbook_may_have_the_columns_of_terms(catalog: Catalog, tmp_path: Pa
     row = {**QUOTE, "purchase_option": "reserved", "minimum_hours": 720, "billing_hours": 24}
     (offer,) = read_quotes(sheet(tmp_path / "q.xlsx", tuple(row), tuple(row.values())), catalog)
     assert (offer.minimum_seconds, offer.billing_unit_seconds) == (720 * 3600, 24 * 3600)
+
+
+def test_a_mistake_that_rows_have_in_common_is_told_for_each(catalog: Catalog, quotes_file: Write) -> None:
+    rows = [{"offer": f"q{n}", "region": "aws/us-eas-1", "maximum_nodes": "x"} for n in range(3)]
+    with pytest.raises(InputError) as caught:
+        read_quotes(quotes_file(*rows), catalog)
+    found = [(problem.line, problem.field, problem.nearest) for problem in caught.value.problems]
+    near = "us-east-1"
+    assert found == [(n, *rest) for n in (2, 3, 4) for rest in (("region", near), ("maximum_nodes", ""))]
+
+
+def test_cells_are_read_once_where_rows_have_them_in_common() -> None:
+    problems: list[Problem] = []
+    read: list[int] = []
+
+    def size(row: Row) -> int:
+        read.append(row.line)
+        return row.integer("size")
+
+    cells = Cells(("size",), size)
+    rows = [Row("file", line, {"size": value}, problems) for line, value in enumerate(("7", "x", "7", "x", "8"))]
+    assert [cells.of(row) for row in rows] == [7, 1, 7, 1, 8]  # 1 stands in for what is wrong
+    assert read == [0, 1, 3, 4], "the second 7 is not read again, the wrong cells are"
+    assert [problem.line for problem in problems] == [1, 3]

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from planner.optimizer.alternatives import by_family
 from planner.optimizer.check import check
 from planner.optimizer.problem import Billing, Bought, PhaseTask, Problem, RunOption, Solution, Term, Window
 from planner.optimizer.runs import Interrupted, chain_order
-from planner.optimizer.solve import alternatives, optimum, solve
+from planner.optimizer.solve import optimum, solve
 from planner.optimizer.terms import solve_with_terms
 from planner.optimizer.together import Together
 from planner.optimizer.undecided import Undecided
@@ -182,7 +183,7 @@ def test_a_term_nobody_uses_changes_nothing() -> None:
 def test_alternatives_know_terms() -> None:
     problem = in_a_row([900])
     families = tuple(replace(o, family="a" if o.term is None else "b") for o in problem.options)
-    found = dict(alternatives(replace(problem, options=families), 20))
+    found = dict(by_family(replace(problem, options=families), time.monotonic() + 20))
     assert (found["a"].cost, found["b"].cost) == (90 * USD, 40 * USD)
     assert found["b"].runs[0].option == 1
 
