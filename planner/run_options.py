@@ -108,14 +108,11 @@ class _Made:
         """The windows, at one price for all if the offer has one."""
         found = self._tuples.get(id(priced))
         if found is None:
-            found = self._tuples[id(priced)] = tuple([self._window(window, price) for window in priced])
-        return found
-
-    def _window(self, window: PricedWindow, price: int | None) -> Window:
-        found = self._windows.get(id(window))
-        if found is None:
-            price = window.price if price is None else price
-            found = self._windows[id(window)] = Window(window.start, window.end, price, window.maximum_nodes)
+            known = self._windows
+            for w in priced:
+                if id(w) not in known:  # tuples cut to other dates have windows in common
+                    known[id(w)] = Window(w.start, w.end, w.price if price is None else price, w.maximum_nodes)
+            found = self._tuples[id(priced)] = tuple(map(known.__getitem__, map(id, priced)))
         return found
 
     def billing(self, offer: Offer) -> Billing:
