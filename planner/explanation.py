@@ -125,10 +125,6 @@ class Explanation(Fact):
             )
         return [sentence[:1].upper() + sentence[1:] for sentence in found]
 
-    def change_sentences(self) -> list[str]:
-        """What would give a plan, cheapest first, each with the cheapest plan then."""
-        return [one.sentence() for one in self._cheapest_first()]
-
     def sentences(self) -> tuple[str, ...]:
         """The conflict and the best few changes: the cheapest of as many kinds as there are, then others."""
         ordered = self._cheapest_first()

@@ -196,7 +196,7 @@ def test_a_filter_and_a_budget_are_one_conflict_and_either_can_give_way(case: Ca
     (change,) = found.policy_changes
     assert change.text == "allow spot (policy.purchase_options)"
     assert change.cost_usd == 8_000  # 100 h x 4 nodes x 20 USD
-    assert [sentence.split(":")[0] for sentence in found.change_sentences()] == [
+    assert [sentence.split(":")[0] for sentence in found.sentences()[len(found.conflict_sentences()) :]] == [
         "To get a plan, allow spot (policy.purchase_options)",
         "To get a plan, raise the budget to 20,000 USD (5,000.00 USD more)",
     ]

@@ -209,12 +209,6 @@ class PhaseBound:
     exact: bool  # whether that is the exact cost to go
 
 
-def lagrangian_bound(problem: Problem, order: Sequence[int], options: Sequence[int], guess_cost: int) -> int:
-    """A proven lower bound in micro-USD on the cost of all plans of phases in a row; `guess_cost` only speeds it up."""
-    supplies = chain_supplies(problem, order, options, None)
-    return bound_of(problem, order, rough_bounds(problem, order, supplies, guess_cost, None))
-
-
 def bound_of(problem: Problem, order: Sequence[int], bounds: dict[int, PhaseBound]) -> int:
     """The bound that the values of the first phase prove for the whole chain."""
     phase, first = problem.phases[order[0]], bounds[order[0]]
@@ -230,14 +224,6 @@ def chain_supplies(
 ) -> dict[int, Supply]:
     """The supply of every phase."""
     return {p: supply(problem, p, options, limit_s(problem.phases[p], problem, finish_limit_s), stop_at) for p in order}
-
-
-def chain_pieces(
-    problem: Problem, order: Sequence[int], options: Sequence[int], finish_limit_s: int | None
-) -> dict[int, list[Piece]]:
-    """All pieces of every phase."""
-    supplies = chain_supplies(problem, order, options, finish_limit_s)
-    return {p: [piece for at in range(len(mine.option)) for piece in mine.pieces(at)] for p, mine in supplies.items()}
 
 
 def chain_bounds(

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.optimizer.problem import Billing, Problem, RunOption, Window
-from planner.optimizer.runs import billed_s
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -151,11 +150,6 @@ def bills_s(c: Columns, of: Ints, seconds: Ints) -> Ints:
         else:
             billed[mine] = -(-np.maximum(seconds[mine], billing.minimum_s) // billing.unit_s) * billing.unit_s
     return billed
-
-
-def least_bills_s(c: Columns) -> Ints:
-    """By option: seconds paid for the shortest run."""
-    return np.array([billed_s(billing, 1) or 1 for billing in c.billings], np.int64)[c.billing]
 
 
 def spans_of(windows: tuple[Window, ...], horizon: int) -> list[Span]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from planner.optimizer import solve as solving
+from planner.optimizer import search as searching
 from planner.optimizer.chain import best_chain, cost_to_go
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.problem import PhaseTask, Problem, RunOption, Window
@@ -86,7 +86,7 @@ def moving(seed: int, phases: int) -> Problem:
 def test_the_label_setting_proves_plans_that_move_without_the_direct_model(
     phases: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solving._Search, "direct", lambda search: pytest.fail("asked the direct model"))
+    monkeypatch.setattr(searching.Search, "direct", lambda search: pytest.fail("asked the direct model"))
     moved = dearer = 0
     for seed in range(40):
         problem = moving(seed, phases)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from planner.optimizer.bound import bound_of, chain_bounds, chain_pieces, lowest_ahead
+from planner.optimizer.bound import bound_of, chain_bounds, chain_supplies, lowest_ahead
 from planner.optimizer.chain import INFINITE, best_chain, cost_to_go
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.primal import promising
@@ -40,7 +40,9 @@ def test_a_promising_plan_is_a_plan_and_costs_at_least_the_bound(problems: list[
     for problem in problems:
         order = chain_order(problem.phases)
         assert order is not None
-        bounds = chain_bounds(problem, order, chain_pieces(problem, order, usable(problem), None), 10**7, None)
+        supplies = chain_supplies(problem, order, usable(problem), None)
+        pieces = {p: [one for at in range(len(mine.option)) for one in mine.pieces(at)] for p, mine in supplies.items()}
+        bounds = chain_bounds(problem, order, pieces, 10**7, None)
         plan = promising(problem, order, bounds)
         if plan is None:
             continue

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from planner.optimizer import solve as solving
-from planner.optimizer.bound import lagrangian_bound
+from planner.optimizer import in_a_row
+from planner.optimizer.bound import bound_of, chain_supplies, rough_bounds
 from planner.optimizer.check import check, evaluate
 from planner.optimizer.direct import solve_direct
 from planner.optimizer.formulation import CONSTRAINTS, build
@@ -157,7 +157,8 @@ def test_the_lagrangian_bound_is_below_the_optimum_and_close_with_several_segmen
     problem = medium(seed, 3)
     solution = solve(problem, 60)
     assert solution.status == "optimal"
-    bound = lagrangian_bound(problem, [0], range(len(problem.options)), 2 * solution.cost)
+    supplies = chain_supplies(problem, [0], range(len(problem.options)), None)
+    bound = bound_of(problem, [0], rough_bounds(problem, [0], supplies, 2 * solution.cost, None))
     assert 0.9 * solution.cost <= bound <= solution.cost
 
 
@@ -196,7 +197,7 @@ def test_an_interrupt_returns_the_best_plan_so_far(monkeypatch: pytest.MonkeyPat
     def interrupted(*arguments: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(solving, "best_segments", interrupted)
+    monkeypatch.setattr(in_a_row, "best_segments", interrupted)
     problem = medium(2, 3)
     solution = solve(problem)
     assert solution.status == "feasible"
