@@ -51,6 +51,7 @@ ORDERS = {"cost": (0, 1, 2), "finish": (1, 0, 2), "carbon": (2, 0, 1)}
 NEVER = 1 << 62
 SHARE = 0.25  # of the time left that one node may take
 SHORTEST_S = 0.5
+CENT = 10_000  # micro-USD
 TIES_S = 3.0  # what a proven optimum may cost in time to break its ties
 
 
@@ -129,6 +130,10 @@ class _Search:
             if self.best is not None and self.open[0][0] >= self.key(self.best):
                 self.open.clear()
                 return
+            if self.to_the_cent():
+                self.open.clear()
+                self.unsolved.clear()
+                return
             if self.best is not None and self.open[0][0][0] == self.key(self.best)[0]:
                 ties_until = ties_until or time.monotonic() + TIES_S
                 if time.monotonic() > ties_until:
@@ -137,6 +142,13 @@ class _Search:
             self.expand(self.at_work, node)
             self.at_work = None
             self.tell()
+
+    def to_the_cent(self) -> bool:
+        """Whether no plan is cheaper by a cent or a millionth: rounding relaxed prices down can leave that open."""
+        if self.best is None or self.problem.aim != "cost":
+            return False
+        least = min([self.open[0][0][0], *(key[0] for key in self.unsolved)])
+        return self.best.cost - least <= min(CENT - 1, self.best.cost // 1_000_000)
 
     def shared(self, together: Together) -> Key:
         """Values that no plan comes before, from every way to share purchases; their plans may become the best."""

@@ -301,3 +301,16 @@ def test_a_name_the_catalog_does_not_know_is_told_with_its_line(
     with pytest.raises(InputError) as caught:
         given(policy=policy, owned=owned)
     assert str(caught.value).rpartition("/w.yaml")[1:] == ("/w.yaml", said.removeprefix("w.yaml"))
+
+
+def test_two_jobs_on_capacity_blocks_are_proven_to_the_cent(given: Read) -> None:
+    """Rounding relaxed prices down leaves some micro-USD open; the search does not go on for them."""
+    job = WORKLOAD[WORKLOAD.index("  - name: one") : WORKLOAD.index("      - {{name: tune")]
+    jobs = WORKLOAD[: WORKLOAD.index("      - {{name: tune")] + job.replace("name: one", "name: two")
+    workload, catalog = given(DEMAND + BLOCK, jobs=jobs)
+    made = plan(workload, catalog, 20.0, within=0.0)
+    # each trains for a day on 4 nodes; blocks of one day at 30 USD x 4 nodes x 24 h = 2,880 USD
+    assert (made.status, made.cost_usd, made.bound_usd) == ("optimal", 5_760.0, 5_760.0)
+    assert {purchase.purchase_option for purchase in made.purchases} == {"capacity_block"}
+    assert made.solve_seconds < 15
+    assert verify(made) == []
