@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Schedule = tuple[Run, ...]
 MARGIN = 0.02  # by which the limit of candidates goes beyond the value sought
 VALUE = {"cost": COST, "carbon": CARBON}
+GROWTH = 1.3  # of the limit at once, where there is no need to be exact
+MANY = 256  # candidates of a job
 COLUMNS = 3  # schedules that one pricing gives
 
 
@@ -78,12 +80,11 @@ Restrictions = tuple[Restriction, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A candidate: an option that does its phase in one run, its value and other total by start step."""
+    """A candidate: an option that does its phase in one run; `at` is its place among the ways, cheapest first."""
 
+    at: int
     option: int
     seconds: int
-    value: Floats
-    other: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class _Table:
 
     rows: list[_Row]
     values: Floats
-    other: Floats
-    ends: Ints
+    other: Floats  # one column where it is the same for every start
+    ends: NDArray[np.int32]
     resources: list[Ints]  # per claim of a candidate, its resource (the number of resources: none) and amount
     amounts: list[Ints]
     places: list[str]
@@ -151,25 +152,38 @@ class Job(Totals):
         self.possible = all(len(ways.option) for ways in self.ways)
         self.late = [_lateness(problem, p) for p in order]
         self.loaded = [0] * len(order)
-        self.rows: list[list[_Row]] = [[] for _ in order]
-        self.tables: list[_Table] = []
+        self.tables = [self._table([], np.empty((0, problem.horizon + 1)), np.empty((0, 1))) for _ in order]
         self.limit = -1.0
         if self.possible:
             self._raise_limit(sum(self._leasts()) * (1 + MARGIN) + 1)
 
     def best(
-        self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = (), proven: bool = True
+        self,
+        prices: Prices,
+        free: Ints | None = None,
+        restrictions: Restrictions = (),
+        proven: bool = True,
+        patient: bool = True,
     ) -> tuple[float, list[Schedule]]:
         """The least value under prices and the best schedules, the best first; infinite and none when there is none.
 
         The value is always `proven`. With `free` amounts by resource and step only schedules whose runs claim no more
-        are looked at.
+        are looked at. Unless `patient`, prices that are high for the moment do not make every option a candidate: the
+        value may then be a lower bound.
         """
+        raised = False
         while True:
             value, schedules = self._program(prices, free, restrictions)
             if value <= self.limit or self._all_loaded():
+                if free is None and not restrictions:
+                    self._forget_dear(value)
                 return value, schedules
-            self._raise_limit(value * (1 + MARGIN) if np.isfinite(value) else 2 * self.limit)
+            limit = value * (1 + MARGIN) if np.isfinite(value) else 2 * self.limit
+            if not patient and np.isfinite(value):
+                if raised:
+                    return self.limit, schedules  # options that are no candidates are above it
+                limit, raised = min(limit, GROWTH * self.limit), True
+            self._raise_limit(limit)
 
     def fix(self, prices: Prices, most: float) -> None:
         """Forget every candidate and start that no schedule of a value up to `most` under these prices uses."""
@@ -182,13 +196,9 @@ class Job(Totals):
             before = np.full(self.problem.horizon + 1, np.inf)
             np.minimum.at(before, table.ends.ravel(), after_it.ravel())
             before = np.minimum.accumulate(before)
-            self.rows[rank] = [
-                replace(row, value=np.where(useless[a], np.inf, row.value))
-                for a, row in enumerate(table.rows)
-                if not useless[a].all()
-            ]
+            table.values[useless] = np.inf
+            self.tables[rank] = self._kept(table, np.flatnonzero(~useless.all(axis=1)))
             self.loaded[rank] = len(self.ways[rank].option)
-        self.tables = [self._table(rank) for rank in range(len(self.order))]
         self.limit = math.inf
 
     @property
@@ -223,23 +233,44 @@ class Job(Totals):
     def _raise_limit(self, limit: float) -> None:
         """Every option whose least value is at most the limit becomes a candidate."""
         self.limit = limit
-        leasts = self._leasts()
-        changed = not self.tables
-        for rank, ways in enumerate(self.ways):
-            room = limit - sum(leasts) + leasts[rank]
-            before = self.loaded[rank]
-            upto = int(np.searchsorted(ways.least[VALUE[self.problem.aim]], room, side="right"))
-            for at in range(before, upto):
-                row = self._row(rank, at)
-                if row is not None:
-                    self.rows[rank].append(row)
-            self.loaded[rank] = max(before, upto)
-            changed |= self.loaded[rank] > before
-        if changed:
-            self.tables = [self._table(rank) for rank in range(len(self.order))]
+        for rank, upto in enumerate(self._within(limit)):
+            found = [self._row(rank, at) for at in range(self.loaded[rank], upto)]
+            new = [one for one in found if one is not None]
+            self.loaded[rank] = max(self.loaded[rank], upto)
+            if new:
+                table = self.tables[rank]
+                values = np.concatenate([table.values, [value for _, value, _ in new]])
+                others = [other for _, _, other in new]
+                other = np.concatenate([table.other, others]) if len(table.rows) else np.array(others)
+                self.tables[rank] = self._table([*table.rows, *(row for row, _, _ in new)], values, other)
 
-    def _row(self, rank: int, at: int) -> _Row | None:
-        """Value and other total of a way by start step; None when it fits nowhere."""
+    def _within(self, limit: float) -> list[int]:
+        """How many ways of each phase, with the least of the others, are at most a limit."""
+        leasts = self._leasts()
+        rooms = [limit - sum(leasts) + least for least in leasts]
+        column = VALUE[self.problem.aim]
+        return [
+            int(np.searchsorted(ways.least[column], room, side="right"))
+            for ways, room in zip(self.ways, rooms, strict=True)
+        ]
+
+    def _forget_dear(self, value: float) -> None:
+        """Candidates far above a value are none any more, where they are many: they take memory."""
+        limit = value * (1 + 2 * MARGIN)
+        if math.isinf(self.limit) or self.limit <= limit or sum(len(table.rows) for table in self.tables) <= MANY:
+            return
+        self.limit = limit
+        for rank, upto in enumerate(self._within(limit)):
+            table = self.tables[rank]
+            self.loaded[rank] = min(self.loaded[rank], upto)
+            self.tables[rank] = self._kept(
+                table, np.array([a for a, r in enumerate(table.rows) if r.at < upto], np.int64)
+            )
+
+    def _row(self, rank: int, at: int) -> tuple[_Row, Floats, Floats] | None:
+        """A way with its value and other total by start step (one number where it is the same); None when it fits
+        nowhere.
+        """
         problem, h, ways, late = self.problem, self.problem.step_s, self.ways[rank], self.late[rank]
         option = problem.options[int(ways.option[at])]
         seconds, carbon = int(ways.seconds[at]), float(ways.least[CARBON][at])
@@ -249,25 +280,31 @@ class Job(Totals):
             if late is not None:
                 long = ceil_div(seconds, h)
                 cost[way.low : way.high + 1] += late[way.low + long : way.high + long + 1]
-        if not np.isfinite(cost).any():
+        starts = np.isfinite(cost)
+        if not starts.any():
             return None
-        grams = np.where(np.isfinite(cost), carbon, np.inf)
-        value, other = (grams, cost) if problem.aim == "carbon" else (cost, grams)
-        return _Row(int(ways.option[at]), seconds, value, other)
+        row = _Row(at, int(ways.option[at]), seconds)
+        if problem.aim == "carbon":
+            return row, np.where(starts, carbon, np.inf), np.where(starts, cost, 0.0)
+        return row, cost, np.array([carbon])
 
-    def _table(self, rank: int) -> _Table:
-        rows, steps = self.rows[rank], self.problem.horizon + 1
+    def _kept(self, table: _Table, which: Ints) -> _Table:
+        """A table of some of the candidates."""
+        return self._table([table.rows[a] for a in which.tolist()], table.values[which], table.other[which])
+
+    def _table(self, rows: list[_Row], values: Floats, other: Floats) -> _Table:
+        steps = self.problem.horizon + 1
         options = [self.problem.options[row.option] for row in rows]
-        long = np.array([ceil_div(row.seconds, self.problem.step_s) for row in rows], np.int64)
+        long = np.array([ceil_div(row.seconds, self.problem.step_s) for row in rows], np.int32)
         claims = [self.shared.of(row.option) for row in rows]
         most = max(map(len, claims), default=0)
         nothing = (len(self.shared.names), 0)
         padded = [(*claim, *([nothing] * (most - len(claim)))) for claim in claims]
         return _Table(
             rows,
-            np.array([row.value for row in rows]).reshape(len(rows), steps),
-            np.array([row.other for row in rows]).reshape(len(rows), steps),
-            np.minimum(np.arange(steps) + long[:, None], steps - 1),
+            values,
+            other,
+            np.minimum(np.arange(steps, dtype=np.int32) + long[:, None], steps - 1, dtype=np.int32),
             [np.array([claim[k][0] for claim in padded], np.int64) for k in range(most)],
             [np.array([claim[k][1] for claim in padded], np.int64) for k in range(most)],
             [option.place for option in options],
@@ -302,11 +339,7 @@ class Job(Totals):
 
     def _priced(self, table: _Table, prices: Prices, free: Ints | None) -> Floats:
         """Value of every candidate and start under prices, infinite where the free amounts do not suffice."""
-        x = (
-            table.values + prices.other * np.where(np.isfinite(table.other), table.other, 0.0)
-            if prices.other
-            else table.values.copy()
-        )
+        x = table.values + prices.other * table.other if prices.other else table.values.copy()
         for resources, amounts in zip(table.resources, table.amounts, strict=True):
             rows = prices.row[resources]
             dear = np.flatnonzero(rows < len(prices.summed) - 1)

@@ -65,7 +65,12 @@ class SegmentJob(Totals):
             self.active[p] = {(piece.index, piece.begin): piece for piece in mine.best(self.price[p], FIRST)}
 
     def best(
-        self, prices: Prices, free: Ints | None = None, restrictions: Restrictions = (), proven: bool = True
+        self,
+        prices: Prices,
+        free: Ints | None = None,
+        restrictions: Restrictions = (),
+        proven: bool = True,
+        patient: bool = True,
     ) -> tuple[float, list[Schedule]]:
         """A lower bound on the value under prices, and good schedules, the best first.
 
@@ -82,7 +87,7 @@ class SegmentJob(Totals):
         value = float(after[0])
         schedules = self._schedules(found, prices)
         if self.single.possible:
-            schedules += self.single.best(prices, free)[1]
+            schedules += self.single.best(prices, free, patient=patient)[1]
         schedules = sorted(set(schedules), key=lambda runs: self._priced(runs, prices) + self._late(runs))[:COLUMNS]
         if not proven:
             value = self._priced(schedules[0], prices) + self._late(schedules[0]) if schedules else math.inf

@@ -45,7 +45,7 @@ ROOT_SHARE = 0.65  # of the time for the root
 CLOSE = 1e-9  # of the value: the master is as good as solved
 WHOLE = 1e-6  # a share this near to 1 is 1
 SHARPEN_SHARE = 0.5  # of the time left for solving jobs of several runs exactly
-FIX_GAP = 0.05  # above this gap hardly anything can be forgotten
+FIX_GAP = 0.4  # of a job's value: when the gap is more, hardly anything of the job can be forgotten
 CHOOSE_SHARE = 0.15  # of the time left for choosing among the schedules of the root
 IMPROVE_SHARE = 0.1  # and for placing a few jobs anew
 IMPROVE_S = 1.0  # of that at once
@@ -232,7 +232,8 @@ class Portfolio:
         for number, job in enumerate(self.jobs):
             if time.monotonic() > self.stop_at:
                 raise TimeUp
-            least, schedules = job.best(summed, None, branch.asked.get(number, ()), proven)
+            asked = branch.asked.get(number, ())
+            least, schedules = job.best(summed, None, asked, proven, patient=bool(branch.asked))
             if not schedules and self.exact:
                 return self.big, False
             value += least
@@ -278,13 +279,16 @@ class Portfolio:
 
     def _fix(self, root: _Branch) -> None:
         """Forget what no plan better than the best uses: each job is at most the gap above its least value."""
-        if self.plans.value is None or self.plans.value - root.bound > FIX_GAP * self.plans.value:
+        if self.plans.value is None:
             return
+        gap = self.plans.value - root.bound
         prices = Prices.of(root.prices, self.shared, root.other)
         for job in self.jobs:
             if time.monotonic() > self.stop_at:
                 raise TimeUp
-            job.fix(prices, job.best(prices)[0] + self.plans.value - root.bound)
+            least, _ = job.best(prices)
+            if gap <= FIX_GAP * abs(least):
+                job.fix(prices, least + gap)
 
     def _split(self, mixture: Mixture) -> tuple[int, Restriction, Restriction] | None:
         """A job that mixes schedules, and what to ask of it in each half; None when no job mixes."""
