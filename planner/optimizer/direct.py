@@ -149,14 +149,20 @@ def _goals(model: Model) -> list[Any]:
     }[model.problem.aim]
 
 
-def _solver(time_limit_s: float) -> Any:
+def new_solver(time_limit_s: float) -> Any:
+    """CP-SAT with a time limit, the same on every call, and Ctrl-C left to the caller."""
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = time_limit_s
     solver.parameters.num_workers = WORKERS
     solver.parameters.catch_sigint_signal = False
     solver.parameters.random_seed = SEED
-    solver.parameters.linearization_level = 2
     solver.parameters.symmetry_level = 0  # OR-Tools 9.15 can fail in its detection of symmetry
+    return solver
+
+
+def _solver(time_limit_s: float) -> Any:
+    solver = new_solver(time_limit_s)
+    solver.parameters.linearization_level = 2
     # OR-Tools 9.15 can certify a wrong optimum through its presolve: github.com/google/or-tools/issues/5293
     solver.parameters.cp_model_probing_level = 0
     solver.parameters.presolve_inclusion_work_limit = 0

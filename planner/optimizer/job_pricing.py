@@ -144,8 +144,6 @@ class Totals:
 class Job(Totals):
     """A part of the problem, phases in a row with one run each."""
 
-    branches = True  # keeps restrictions
-
     def __init__(self, problem: Problem, order: Sequence[int], shared: Shared) -> None:
         super().__init__(problem, order, shared)
         self.ways = [cheapest_first(ways_of(problem, p, None), problem.aim) for p in order]

@@ -37,8 +37,6 @@ COLUMNS = 3
 class SegmentJob(Totals):
     """A part of the problem, phases in a row, at least one of them with several runs; the aim is cost."""
 
-    branches = False
-
     def __init__(self, problem: Problem, order: Sequence[int], shared: Shared) -> None:
         super().__init__(problem, order, shared)
         self.single = Job(problem, order, shared)  # one run each is a schedule too
@@ -92,9 +90,6 @@ class SegmentJob(Totals):
         if not proven:
             value = self._priced(schedules[0], prices) + self._late(schedules[0]) if schedules else math.inf
         return value, schedules
-
-    def fix(self, prices: Prices, most: float) -> None:
-        """Nothing is forgotten: what matters depends on the price of work."""
 
     @property
     def room(self) -> float:

@@ -62,7 +62,7 @@ class Master:
     """The linear program, which grows by columns and rows."""
 
     def __init__(self, shared: Shared, jobs: int, big: int, other_cap: int | None) -> None:
-        self.shared, self.jobs = shared, jobs
+        self.shared = shared
         self.least = shared.amounts.min(axis=1, initial=np.iinfo(np.int64).max)
         self.columns: list[Column] = []
         self.known: dict[tuple[int, Schedule], int] = {}

@@ -91,7 +91,7 @@ class Portfolio:
             one_run = all(problem.phases[p].max_segments == 1 for p in order)
             self.jobs.append((Job if one_run else SegmentJob)(problem, order, self.shared))
         self.possible = all(job.possible for job in self.jobs)
-        self.exact = all(job.branches for job in self.jobs)
+        self.exact = all(isinstance(job, Job) for job in self.jobs)
         self.other_cap = problem.carbon_cap if problem.aim == "cost" else problem.budget
         self.plans = Plans(self.jobs, self.shared, self.other_cap)
         self.bound = 0
@@ -104,8 +104,7 @@ class Portfolio:
         """Plans and bounds until they meet, the time is up, or the report says stop. `known` is a plan, if there is."""
         if not self.possible:
             return
-        nothing = Prices.of({}, self.shared)
-        alone = [job.best(nothing) for job in self.jobs]
+        alone = [job.best(self.plans.nothing) for job in self.jobs]
         if not all(schedules for _, schedules in alone):
             self.possible = not self.exact  # of phases with several runs no schedule may have been found
             return
@@ -113,7 +112,7 @@ class Portfolio:
         self._learn_bound(_floor(least, self.exact))
         if known:
             self.plans.learn_runs(known)
-        self._place(alone, nothing)
+        self._place(alone)
         self.big = self._dearest()
         self.master = Master(self.shared, len(self.jobs), self.big, self.other_cap)
         for number, (_, schedules) in enumerate(alone):
@@ -121,9 +120,9 @@ class Portfolio:
         with suppress(TimeUp):
             self._branch_and_price(_Branch({}, self.bound, {}, 0.0))
 
-    def _place(self, alone: Sequence[tuple[float, Sequence[Schedule]]], nothing: Prices) -> None:
+    def _place(self, alone: Sequence[tuple[float, Sequence[Schedule]]]) -> None:
         """First plans: the dearest jobs first, and those with the least room first."""
-        numbers = range(len(self.jobs))
+        numbers, nothing = range(len(self.jobs)), self.plans.nothing
         self.plans.place(sorted(numbers, key=lambda number: -alone[number][0]), nothing)
         self.plans.place(sorted(numbers, key=lambda number: self.jobs[number].room), nothing)
         self._tell()
@@ -226,8 +225,7 @@ class Portfolio:
     ) -> tuple[int | None, bool]:
         """The bound at these prices if it is to be proven, and whether a new schedule was found."""
         summed = Prices.of(prices, self.shared, other)
-        value = -sum(price * float(self.shared.amounts[key]) for key, price in prices.items())
-        value -= other * (self.other_cap or 0)
+        value = -self._worth(prices, other)
         added = False
         for number, job in enumerate(self.jobs):
             if time.monotonic() > self.stop_at:
@@ -239,6 +237,11 @@ class Portfolio:
             value += least
             added |= self._add(number, schedules)
         return _floor(value, self.exact) if proven else None, added
+
+    def _worth(self, prices: Mapping[tuple[int, int], float], other: float) -> float:
+        """What the amounts of resources and the other total's cap are worth at these prices."""
+        shared = sum(price * float(self.shared.amounts[key]) for key, price in prices.items())
+        return shared + other * (self.other_cap or 0)
 
     def _heuristics(self, branch: _Branch, mixture: Mixture) -> None:
         """Plans from the root's mixture."""
@@ -253,8 +256,7 @@ class Portfolio:
         schedule; then a choice among all schedules."""
         prices = Prices.of(root.prices, self.shared, root.other)
         until = time.monotonic() + SHARPEN_SHARE * (self.stop_at - time.monotonic())
-        value = -sum(price * float(self.shared.amounts[key]) for key, price in root.prices.items())
-        value -= root.other * (self.other_cap or 0)
+        value = -self._worth(root.prices, root.other)
         for number, job in enumerate(self.jobs):
             least, _ = job.best(prices)
             left_s = until - time.monotonic()
@@ -287,7 +289,7 @@ class Portfolio:
             if time.monotonic() > self.stop_at:
                 raise TimeUp
             least, _ = job.best(prices)
-            if gap <= FIX_GAP * abs(least):
+            if isinstance(job, Job) and gap <= FIX_GAP * abs(least):
                 job.fix(prices, least + gap)
 
     def _split(self, mixture: Mixture) -> tuple[int, Restriction, Restriction] | None:

@@ -5,11 +5,14 @@ taking a few jobs out and placing them anew.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from ortools.sat.python import cp_model
 
+from planner.optimizer.direct import new_solver
 from planner.optimizer.job_pricing import Floats, Job, Prices, Schedule
 from planner.optimizer.job_segments import SegmentJob
 from planner.optimizer.master import Column, Mixture
@@ -19,7 +22,6 @@ from planner.optimizer.shared import Ints, Shared
 SEED = 1
 MOST_OUT = 5  # jobs that are placed anew together
 PRICE_LEVELS = (0.0, 0.5, 0.8, 1.0, 1.2)  # shares of the resources' prices that a job looks at when it is placed
-WORKERS = 2
 
 
 class Plans:
@@ -60,26 +62,26 @@ class Plans:
 
     def place(self, order: Sequence[int], prices: Prices) -> bool:
         """All jobs, one after the other, each as well as it can at these prices in what is left."""
-        free = self.shared.free
-        placed: dict[int, Schedule] = {}
-        for number in order:
-            _, schedules = self.jobs[number].best(prices, free)
-            if not schedules:
-                return False
-            placed[number] = schedules[0]
-            self.shared.take(free, schedules[0])
-        return self.learn([placed[number] for number in range(len(self.jobs))])
+        return self._fill(order, prices, {})
 
     def round(self, mixture: Mixture, columns: Sequence[Column], prices: Prices) -> bool:
         """Jobs take the schedule with the largest share of the mixture that still fits, the surest jobs first."""
-        shares: list[list[tuple[float, Schedule]]] = [[] for _ in self.jobs]
-        for number, share in mixture.shares.items():
-            shares[columns[number].job].append((share, columns[number].schedule))
-        surest = sorted(range(len(self.jobs)), key=lambda job: -max((s for s, _ in shares[job]), default=0.0))
+        surest = dict.fromkeys(range(len(self.jobs)), 0.0)
+        preferred: dict[int, list[Schedule]] = defaultdict(list)
+        for number, share in sorted(mixture.shares.items(), key=lambda pair: -pair[1]):
+            column = columns[number]
+            surest[column.job] = max(surest[column.job], share)
+            preferred[column.job].append(column.schedule)
+        return self._fill(sorted(surest, key=lambda job: -surest[job]), prices, preferred)
+
+    def _fill(self, order: Sequence[int], prices: Prices, preferred: Mapping[int, Sequence[Schedule]]) -> bool:
+        """All jobs, one after the other, each on its first preferred schedule that fits into what is left, or else as
+        well as it can at these prices.
+        """
         free = self.shared.free
         placed: dict[int, Schedule] = {}
-        for number in surest:
-            fitting = [s for _, s in sorted(shares[number], key=lambda pair: -pair[0]) if self._fits(s, free)]
+        for number in order:
+            fitting = [schedule for schedule in preferred.get(number, ()) if self._fits(schedule, free)]
             schedules = fitting or self.jobs[number].best(prices, free)[1]
             if not schedules:
                 return False
@@ -87,8 +89,8 @@ class Plans:
             self.shared.take(free, schedules[0])
         return self.learn([placed[number] for number in range(len(self.jobs))])
 
-    def improve(self, prices: Mapping[tuple[int, int], float], floors: Floats, until: float) -> int:
-        """Take a few jobs out that want the same resources, place them anew; how often that was better.
+    def improve(self, prices: Mapping[tuple[int, int], float], floors: Floats, until: float) -> None:
+        """Take a few jobs out that want the same resources and place them anew, again and again.
 
         `floors` are lower bounds of the jobs' values: those far above theirs are taken first.
         """
@@ -100,7 +102,6 @@ class Plans:
         ]
         wants = [self._resources(number) for number in range(len(self.jobs))]
         values = np.array([job.value(s) for job, s in zip(self.jobs, self.schedules, strict=True)], float)
-        better = 0
         while time.monotonic() < until:
             out = self._some(values - floors, wants)
             for number in out:
@@ -111,7 +112,6 @@ class Plans:
             if found:
                 plan = [found.get(number, schedule) for number, schedule in enumerate(self.schedules)]
                 if self.learn(plan):
-                    better += 1
                     for number in out:
                         values[number] = self.jobs[number].value(self.schedules[number])
                         wants[number] |= self._resources(number)
@@ -119,7 +119,6 @@ class Plans:
                     for number in out:
                         self.shared.take(free, found[number], -1)
                         self.shared.take(free, self.schedules[number])
-        return better
 
     def _some(self, regret: Floats, wants: list[set[int]]) -> list[int]:
         """A job with much regret and some that share resources with it."""
@@ -170,8 +169,6 @@ class Plans:
 
     def choose(self, columns: Sequence[Column], time_limit_s: float) -> bool:
         """The best choice of one known schedule per job, by CP-SAT; whether it is the best plan so far."""
-        from ortools.sat.python import cp_model
-
         model = cp_model.CpModel()
         picks = [model.new_bool_var("") for _ in columns]
         by_job: list[list[Any]] = [[] for _ in self.jobs]
@@ -192,12 +189,7 @@ class Plans:
         if self.schedules is not None:
             for column, pick in zip(columns, picks, strict=True):
                 model.add_hint(pick, self.schedules[column.job] == column.schedule)
-        solver = cp_model.CpSolver()
-        solver.parameters.max_time_in_seconds = time_limit_s
-        solver.parameters.num_workers = WORKERS
-        solver.parameters.random_seed = SEED
-        solver.parameters.catch_sigint_signal = False
-        solver.parameters.symmetry_level = 0  # OR-Tools 9.15 can fail in its detection of symmetry
+        solver = new_solver(time_limit_s)
         if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return False
         chosen = {c.job: c.schedule for c, pick in zip(columns, picks, strict=True) if solver.boolean_value(pick)}

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from planner.optimizer.columns import Columns, columns
 from planner.optimizer.independent import part
 from planner.optimizer.problem import Problem, Run, Window
-from planner.optimizer.runs import ceil_div
+from planner.optimizer.runs import capacities, ceil_div
 
 Ints = NDArray[np.int64]
 Claims = tuple[tuple[int, int], ...]
@@ -174,19 +174,17 @@ def _numbered(things: Sequence[Thing]) -> tuple[list[Thing], Ints]:
 
 
 def _capacities(problem: Problem, c: Columns, offer: Ints) -> dict[int, Ints]:
-    """Nodes of each offer by step: what its windows state, else the largest option that may run then."""
-    stated = {number: np.zeros(problem.horizon, np.int64) for number in np.unique(offer).tolist()}
-    largest = {number: np.zeros(problem.horizon, np.int64) for number in stated}
-    pairs, which = np.unique(offer * (len(c.windows) + 1) + c.row, return_inverse=True)
-    most = np.zeros(len(pairs), np.int64)  # of the options that share their windows the largest says all
-    np.maximum.at(most, which, c.nodes)
-    for pair, nodes in zip(pairs.tolist(), most.tolist(), strict=True):
-        number, row = divmod(pair, len(c.windows) + 1)
-        for window in c.windows[row]:
-            span = slice(max(window.start, 0), max(window.end, 0))
-            np.maximum(stated[number][span], window.capacity, out=stated[number][span])
-            np.maximum(largest[number][span], nodes, out=largest[number][span])
-    return {number: np.where(stated[number] > 0, stated[number], largest[number]) for number in stated}
+    """Nodes of each offer by step, from the largest of the options that share their windows: it says all."""
+    by_size = np.lexsort((-c.nodes, c.row, offer))
+    fresh = np.diff(offer[by_size], prepend=-1) | np.diff(c.row[by_size], prepend=-1)
+    largest = by_size[np.flatnonzero(fresh)]
+    found: dict[int, Ints] = {}
+    for mine in np.split(largest, np.flatnonzero(np.diff(offer[largest])) + 1) if len(largest) else []:
+        nodes = np.zeros(problem.horizon, np.int64)
+        for level in capacities([problem.options[at] for at in mine.tolist()]):
+            nodes[max(level.start, 0) : max(level.end, 0)] = level.amount
+        found[int(offer[mine[0]])] = nodes
+    return found
 
 
 def priced_part(
